@@ -1,0 +1,144 @@
+package isakmp
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// Datagram is one IKE message, without the non-ESP marker. Whether a marker is on the wire follows from the local socket:
+// none on port 500, always on any other (RFC 3948 §2.2).
+type Datagram struct {
+	Local, Remote netip.AddrPort
+	Data          []byte
+}
+
+// Event is an effect that the engine asks its owner to bring about. The set is closed.
+type Event interface{ event() }
+
+// Transmit asks for a datagram to be sent.
+type Transmit struct{ Datagram }
+
+// ChildUp hands over a negotiated child SA. If Replaces is set, the new outbound SA takes over from that child at once
+// (the inbound one was accepted before the peer could use it).
+type ChildUp struct{ Child *ChildSA }
+
+// InboundReady tells that the inbound half of a child must be accepted from now on, before ChildUp (the responder of quick mode
+// sends message 2 and the initiator may use the SA as soon as its message 3 has left). Its Child is the same as that of the later ChildUp.
+type InboundReady struct{ Child *ChildSA }
+
+// ChildDown tells that a child SA is gone: remove both of its SAs.
+type ChildDown struct {
+	ID     uint64
+	Reason string
+}
+
+// PeerUp and PeerDown tell that a main-mode SA (or IKE SA) was established or is gone.
+type PeerUp struct{ Peer PeerInfo }
+type PeerDown struct {
+	ID     uint64
+	Reason string
+}
+
+// SPIReleased gives back SPIs that NewSPI handed out and that no ChildUp used.
+type SPIReleased struct{ SPIs []uint32 }
+
+// Failed tells that a negotiation failed. Filter is that of the Acquire that wanted it, or "".
+type Failed struct {
+	Filter        string
+	Local, Remote netip.AddrPort
+	Failure       Failure
+}
+
+// Log is an event for the administrator's log. Strings from the peer are already escaped and cut.
+type Log struct {
+	Level   int // as log/slog
+	Message string
+	Attrs   []any // key, value, …
+}
+
+// Moved tells that a peer is now reached at other addresses (NAT float or rebinding, authenticated).
+type Moved struct {
+	PeerID        uint64
+	Local, Remote netip.AddrPort
+}
+
+func (Transmit) event()     {}
+func (ChildUp) event()      {}
+func (InboundReady) event() {}
+func (ChildDown) event()    {}
+func (PeerUp) event()       {}
+func (PeerDown) event()     {}
+func (SPIReleased) event()  {}
+func (Failed) event()       {}
+func (Log) event()          {}
+func (Moved) event()        {}
+
+// Failure explains a failed negotiation to a person.
+type Failure struct {
+	What string // what happened
+	Why  string // the likely cause
+	Next string // what to do
+	// Detail is the side-by-side table of proposals, if that was the matter.
+	Detail string
+	// Answered is set if the peer sent any reply at all.
+	Answered bool
+}
+
+// Selector is the traffic of one SA pair, seen from this host: Src is the local side.
+type Selector = classifier.Filter
+
+// ProtocolKeys is one protocol (ESP or AH) of a child SA, both directions.
+type ProtocolKeys struct {
+	Protocol          suite.Protocol
+	SPIIn, SPIOut     uint32
+	Encr              suite.Encr
+	KeyBits           int
+	Integ             suite.Integ
+	EncrIn, EncrOut   []byte // key and salt
+	IntegIn, IntegOut []byte
+}
+
+// ChildSA is one negotiated pair of SAs (a pair a protocol, for AH with ESP).
+type ChildSA struct {
+	ID, PeerID, Replaces uint64
+	Filter               string // ID of the quick-mode filter (outbound list) that decided
+	Rule                 string
+	// Local and Remote are the outer addresses; the ports are those of UDP encapsulation, 0 without it.
+	Local, Remote netip.AddrPort
+	Mode          suite.Mode
+	// Protocols in the order they are applied to an outbound packet: ESP, then AH.
+	Protocols []ProtocolKeys
+	Selector  Selector
+	ESN       bool
+	// Lifetimes as agreed; zero means none agreed. Rekeying begins earlier, at a jittered point the owner of the engine is not told.
+	Seconds, Kilobytes uint32
+	Initiator          bool
+	// NATLocal and NATRemote tell which ends are behind a NAT; OriginalLocal and OriginalRemote come from NAT-OA (transport mode checksum fixing).
+	NATLocal, NATRemote           bool
+	OriginalLocal, OriginalRemote netip.Addr
+	// MainMode inputs for a key log are in PeerInfo.
+}
+
+// PeerInfo describes a main-mode SA.
+type PeerInfo struct {
+	ID                               uint64
+	Local, Remote                    netip.AddrPort
+	InitiatorCookie, ResponderCookie [8]byte
+	Initiator                        bool
+	Encr                             suite.Encr
+	KeyBits                          int
+	Hash                             suite.Hash
+	Group                            suite.Group
+	Auth                             string
+	RemoteID                         string
+	Rule                             string
+	Established                      time.Time
+	Lifetime                         time.Duration
+	NATLocal, NATRemote              bool
+	DPD                              bool
+	// EncryptionKey is the phase 1 key, for the key log only.
+	EncryptionKey []byte
+}

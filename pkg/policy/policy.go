@@ -1,0 +1,160 @@
+package policy
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// Policy is one policy as an administrator wrote it: generic filters, not yet expanded. The order of rules never matters.
+type Policy struct {
+	Name        string
+	Description string
+	Rules       []*Rule
+	KeyExchange KeyExchange
+}
+
+// Rule joins a filter list, a filter action, authentication methods and tunnel endpoints.
+type Rule struct {
+	Name    string
+	Filters []GenericFilter
+	Action  FilterAction
+	Auth    []AuthMethod // in order of preference; empty for permit, block and manual keys
+	Tunnel  *Tunnel      // nil: transport mode
+	Manual  *ManualKeys  // nil: IKE
+	Peer    PeerOptions
+	Source  Position // where the rule stands in its file
+}
+
+// Position is a place in a policy file; the zero value is unknown.
+type Position struct {
+	File         string
+	Line, Column int
+}
+
+// ActionKind is what a filter action does.
+type ActionKind uint8
+
+const (
+	Block ActionKind = iota + 1 // also the order on equal weight: block, negotiate, permit
+	Negotiate
+	Permit
+)
+
+// FilterAction is a filter action with its ordered security methods.
+type FilterAction struct {
+	Name    string
+	Kind    ActionKind
+	Methods []Method
+	PFS     suite.Group // session-key PFS group; GroupNone: off
+}
+
+// Method is one security method: AH, ESP, or both (ESP inside AH) on one packet.
+type Method struct {
+	ESP      *ESPMethod
+	AH       *AHMethod
+	Lifetime Lifetime
+	ESN      bool
+}
+
+type ESPMethod struct {
+	Encr    suite.Encr
+	KeyBits int // 0 where the algorithm fixes it
+	Integ   suite.Integ
+}
+
+type AHMethod struct{ Integ suite.Integ }
+
+// Lifetime limits a quick-mode SA. Zero values mean the default of the method.
+type Lifetime struct {
+	Seconds   uint32
+	Kilobytes uint32 // of 1024 bytes
+}
+
+// KeyExchange holds a policy's main-mode settings.
+type KeyExchange struct {
+	Methods    []MainModeMethod
+	Lifetime   time.Duration // 0: 8 hours
+	QuickModes uint32        // quick modes per main mode; 0: no limit
+}
+
+// MainModeMethod is one main-mode proposal.
+type MainModeMethod struct {
+	Encr    suite.Encr
+	KeyBits int
+	Hash    suite.Hash
+	Group   suite.Group
+}
+
+// AuthKind is an authentication method.
+type AuthKind uint8
+
+const (
+	PSK AuthKind = iota + 1
+	Certificate
+	Kerberos
+)
+
+// AuthMethod is one authentication method. PSK is never printed.
+type AuthMethod struct {
+	Kind              AuthKind
+	PSK               Secret
+	LocalID, RemoteID string // optional identities; empty: the address
+}
+
+// Secret is key material that no formatting verb, encoder or logger shows.
+type Secret struct{ bytes []byte }
+
+// Tunnel names the two ends of a tunnel as this host sees them. An invalid Local means the address that the route to Remote uses.
+type Tunnel struct{ Local, Remote netip.Addr }
+
+// PeerOptions are transport details of a rule.
+type PeerOptions struct {
+	ForceUDP                bool   // encapsulation: udp
+	Port                    uint16 // the peer's IKE port, 0: 500 (4500 after NAT detection)
+	DPDInterval, DPDTimeout time.Duration
+	IdleTimeout             time.Duration // idle quick-mode SAs; 0: 300 s
+	ReplayWindow            int           // packets; 0: 1024
+	CopyDF                  string        // "copy", "set", "clear"; "": copy
+}
+
+// ManualKeys are the SAs of a manually keyed rule.
+type ManualKeys struct {
+	SPIIn, SPIOut     uint32 // ESP, or AH when there is no ESP
+	AHSPIIn, AHSPIOut uint32 // when both
+	EncrIn, EncrOut   Secret // key, and salt where the algorithm has one
+	IntegIn, IntegOut Secret
+	AHIn, AHOut       Secret
+	TestOnly          bool
+}
+
+// AddrKind is the kind of one side of a generic filter.
+type AddrKind uint8
+
+const (
+	Any AddrKind = iota + 1
+	Me
+	Host
+	Subnet
+	AddrRange
+	DNSName
+)
+
+// AddrSpec is one side of a generic filter.
+type AddrSpec struct {
+	Kind     AddrKind
+	Range    classifier.Range // Host, Subnet, AddrRange
+	Name     string           // DNSName
+	Resolved []netip.Addr     // DNSName: filled by the resolver before expansion
+}
+
+// GenericFilter is a filter as written.
+type GenericFilter struct {
+	Src, Dst           AddrSpec
+	Proto              uint8 // 0: any
+	SrcPorts, DstPorts classifier.Ports
+	Mirrored           bool
+	Source             Position
+}
