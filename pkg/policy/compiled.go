@@ -20,7 +20,9 @@ type Compiled struct {
 type MainModeFilter struct {
 	Local, Remote classifier.Range // of IKE's own addresses: tunnel endpoints, or the hosts of transport mode
 	Rule          *Rule
-	Weight        string
+
+	policy *Policy
+	rank   int // position in Compiled.MainMode
 }
 
 // QuickModeFilter is one specific filter that the data plane enforces and quick mode negotiates.
@@ -30,7 +32,6 @@ type QuickModeFilter struct {
 	Action ActionKind
 	Rule   *Rule
 	Twin   *QuickModeFilter // the same traffic's filter in the opposite list, nil if there is none
-	Weight string
 }
 
 // Compile expands p for a host with the addresses local. It does not resolve names: Resolved must be filled.

@@ -104,11 +104,18 @@ type AuthMethod struct {
 	LocalID, RemoteID string // optional identities; empty: the address
 }
 
-// Secret is key material that no formatting verb, encoder or logger shows.
-type Secret struct{ bytes []byte }
-
-// Tunnel names the two ends of a tunnel as this host sees them. An invalid Local means the address that the route to Remote uses.
-type Tunnel struct{ Local, Remote netip.Addr }
+// Tunnel names the two ends of a tunnel as this host sees them.
+type Tunnel struct {
+	// Local and Remote are the outer addresses. An invalid Local means the address that the route to Remote uses. An invalid
+	// Remote (in a compiled policy) means any peer: this host only answers.
+	Local, Remote netip.Addr
+	// Endpoint is the one end that a one-directional tunnel rule names: the peer's address in the rule for outbound traffic, this
+	// host's own in the rule for inbound traffic. Compile joins such rules in pairs; the rules of a Compiled always have it unset.
+	Endpoint netip.Addr
+	// Inner is the address that this host has inside the tunnel; it is put on the TUN device, and me stands for it in this
+	// rule's filters. Invalid: none.
+	Inner netip.Prefix
+}
 
 // PeerOptions are transport details of a rule.
 type PeerOptions struct {
