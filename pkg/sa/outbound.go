@@ -1,0 +1,152 @@
+package sa
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// OutboundConfig describes an outbound SA. It does not change while the SA lives.
+type OutboundConfig struct {
+	SPI      uint32 // the peer's choice
+	Protocol suite.Protocol
+	Mode     suite.Mode
+	Sealer   Sealer
+	// Local and Remote are the outer addresses. Ports that are not zero mean UDP encapsulation.
+	// Remote is where the SA began; Outbound.Remote is where it sends now.
+	Local, Remote netip.AddrPort
+	ESN           bool
+	Lifetime      Lifetime
+	// FirstSequence is the last sequence number that counts as used: 0, but in tests of exhaustion.
+	FirstSequence uint64
+	Selector      classifier.Filter // as outbound packets look: Src is local
+	ID            uint64            // of the child SA, shared with its inbound half
+	Rule          string
+}
+
+// Outbound is one outbound SA. The way of a packet:
+//
+//  1. Lock, once for a run of packets.
+//  2. Next: the hard limits, then the next sequence number.
+//  3. Sealer.Seal: padding, encryption, ICV, in place.
+//  4. The counters; after the run Unlock, and Check for the soft limit.
+type Outbound struct {
+	config  OutboundConfig
+	created time.Time
+	last    uint64 // the last sequence number there is
+
+	mu     sync.Mutex
+	seq    atomic.Uint64 // last used; written under mu
+	bytes  atomic.Uint64
+	dead   atomic.Bool  // Check found it past its hard time
+	used   atomic.Int64 // nanoseconds after created
+	seen   atomic.Uint64
+	soft   atomic.Bool
+	remote atomic.Pointer[netip.AddrPort]
+	pmtu   pathMTU
+}
+
+// NewOutbound makes an outbound SA that is born now.
+func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
+	o := &Outbound{config: c, created: now, last: maxSequence}
+	if c.ESN {
+		o.last = maxSequenceESN
+	}
+	o.seq.Store(c.FirstSequence)
+	o.seen.Store(c.FirstSequence)
+	o.remote.Store(&c.Remote)
+	return o
+}
+
+// Lock gives the caller the SA's Sealer for a run of Next and Seal.
+func (o *Outbound) Lock() { o.mu.Lock() }
+
+// Unlock ends the run.
+func (o *Outbound) Unlock() { o.mu.Unlock() }
+
+// Next uses up a sequence number and returns it. It never wraps: ErrSequenceExhausted after the last (2^32-1, with ESN 2^64-1),
+// ErrHardLimit past a hard limit. The caller holds the lock.
+func (o *Outbound) Next() (seq uint64, err error) {
+	seq = o.seq.Load()
+	if seq >= o.last {
+		return 0, ErrSequenceExhausted
+	}
+	l := &o.config.Lifetime
+	if o.dead.Load() || reached(o.bytes.Load(), l.HardBytes) || reached(seq, l.HardPackets) {
+		return 0, ErrHardLimit
+	}
+	o.seq.Store(seq + 1)
+	return seq + 1, nil
+}
+
+// Seal protects the payload of n bytes that lies in pkt as Sealer describes, under the next sequence number, and counts it.
+// The errors are those of Next, and ErrSeal. The caller holds the lock.
+func (o *Outbound) Seal(pkt []byte, hlen, n int, next uint8) error {
+	seq, err := o.Next()
+	if err != nil {
+		return err
+	}
+	if o.config.Sealer.Seal(pkt, hlen, n, next, seq) != nil {
+		return ErrSeal
+	}
+	o.bytes.Store(o.bytes.Load() + uint64(n))
+	return nil
+}
+
+// Config returns what the SA was made from; it must not be changed.
+func (o *Outbound) Config() *OutboundConfig { return &o.config }
+
+// Remote returns where packets are sent to now.
+func (o *Outbound) Remote() netip.AddrPort { return *o.remote.Load() }
+
+// SetRemote moves the peer's end, after its NAT gave it another port or address.
+func (o *Outbound) SetRemote(peer netip.AddrPort) { o.remote.Store(&peer) }
+
+// Check says where the SA stands at now. Past the hard limit it also ends the SA: Next will refuse. Call it once a batch: it is also
+// how the SA learns when it was last used.
+func (o *Outbound) Check(now time.Time) State {
+	age := now.Sub(o.created)
+	seq := o.seq.Load()
+	if o.seen.Swap(seq) != seq {
+		o.used.Store(int64(age))
+	}
+	state := o.config.Lifetime.state(age, o.bytes.Load(), seq)
+	if seq >= o.last {
+		state = Hard
+	}
+	if state == Hard {
+		o.dead.Store(true)
+	}
+	return state
+}
+
+// SoftOnce returns true the first time it is called, so that a successor is asked for once.
+func (o *Outbound) SoftOnce() bool { return !o.soft.Load() && o.soft.CompareAndSwap(false, true) }
+
+// Rearm lets SoftOnce return true once more, after an attempt to make a successor failed.
+func (o *Outbound) Rearm() { o.soft.Store(false) }
+
+// SetPMTU lowers the path MTU (bytes of outer packet) to mtu, but not below 576 (IPv4) or 1280 (IPv6), and reports whether that changed it.
+// The caller has made sure that the message quotes a packet of this SA (see Sent).
+func (o *Outbound) SetPMTU(now time.Time, mtu int) bool {
+	return o.pmtu.set(now, mtu, o.Remote().Addr())
+}
+
+// PMTU returns the learned path MTU in bytes, or 0. It is forgotten ten minutes after it was learned (RFC 4301 §8.2.2).
+func (o *Outbound) PMTU(now time.Time) int { return o.pmtu.get(now) }
+
+// Sent reports whether the low half of a sequence number that an ICMP message quotes is one that this SA used lately, that is among its last
+// 65536: a forger who has not seen the packets does not know it (RFC 4301 §6.1).
+func (o *Outbound) Sent(low uint32) bool {
+	seq := o.seq.Load()
+	behind := uint32(seq) - low
+	return behind < 65536 && uint64(behind) < seq-o.config.FirstSequence
+}
+
+// Format prints the SA without its keys, whatever the verb.
+func (o *Outbound) Format(s fmt.State, _ rune) { formatSA(s, "outbound", o.config.Protocol, o.config.SPI) }

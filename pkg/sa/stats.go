@@ -1,0 +1,59 @@
+package sa
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// Stats is a snapshot of an SA's counters.
+type Stats struct {
+	Packets, Bytes uint64 // protected, or authenticated and accepted; bytes of payload
+	// Sequence is the sequence number last used, or the highest one received.
+	Sequence uint64
+	Age      time.Duration
+	// LastUsed is when the last packet passed; the zero time if none has. For an outbound SA it is the time of the first Check after it.
+	LastUsed time.Time
+	// Drops counts an inbound SA's refused packets by reason.
+	Drops [Reasons]uint64
+}
+
+// Stats returns the counters at now.
+func (o *Outbound) Stats(now time.Time) Stats {
+	seq := o.seq.Load()
+	return Stats{
+		Packets: seq - o.config.FirstSequence, Bytes: o.bytes.Load(), Sequence: seq,
+		Age: now.Sub(o.created), LastUsed: lastUsed(o.created, o.used.Load()),
+	}
+}
+
+// Stats returns the counters at now.
+func (i *Inbound) Stats(now time.Time) Stats {
+	s := Stats{
+		Packets: i.packets.Load(), Bytes: i.bytes.Load(), Sequence: i.highest.Load(),
+		Age: now.Sub(i.created), LastUsed: lastUsed(i.created, i.used.Load()),
+	}
+	for r := range i.drops {
+		s.Drops[r] = i.drops[r].Load()
+	}
+	return s
+}
+
+// lastUsed turns nanoseconds since the SA's birth, 0 for never, into a time.
+func lastUsed(created time.Time, after int64) time.Time {
+	if after == 0 {
+		return time.Time{}
+	}
+	return created.Add(time.Duration(after))
+}
+
+// formatSA prints what may be known of an SA.
+func formatSA(w io.Writer, direction string, p suite.Protocol, spi uint32) {
+	name := "ESP"
+	if p == suite.AH {
+		name = "AH"
+	}
+	fmt.Fprintf(w, "%s %s SA, SPI 0x%08x", direction, name, spi)
+}
