@@ -1,9 +1,16 @@
 package endpoint
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 )
+
+// ErrNotFound is wrapped by the errors of Connect, Rekey and Delete that were given a peer, rule or SA that there is not.
+var ErrNotFound = errors.New("no such peer, rule or SA")
+
+// ErrPolicyFile is wrapped by the error of a reload whose policy file is bad; the old policy stays.
+var ErrPolicyFile = errors.New("the policy file has errors; the policy that was applied stays")
 
 // SchemaVersion is the version of the JSON form of Status and Explanation. It grows when a field changes its meaning or goes away;
 // new fields do not change it.
