@@ -1,0 +1,113 @@
+package suite
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/des"
+	"fmt"
+)
+
+// Cipher is an ESP cipher without integrity: CBC, CTR, NULL. In-place use (dst == src) is allowed; buffers that overlap otherwise
+// are not. A Cipher is not safe for concurrent use.
+type Cipher interface {
+	// Encrypt and Decrypt work on whole blocks. iv is as long as the packet's explicit IV. No allocation for CBC and NULL.
+	// They panic where the caller broke these rules: a packet's length is to be checked before.
+	Encrypt(dst, src, iv []byte)
+	Decrypt(dst, src, iv []byte)
+}
+
+// NewCipher makes a Cipher from keymat, the key followed by the salt (CTR: the 4-byte nonce of RFC 3686).
+func NewCipher(e Encr, keymat []byte) (Cipher, error) {
+	if err := works(e); err != nil {
+		return nil, err
+	}
+	return newCipher(e, keymat)
+}
+
+func newCipher(e Encr, keymat []byte) (Cipher, error) {
+	info := e.info()
+	if info.Name == "" || info.Combined {
+		return nil, fmt.Errorf("%v is not a cipher without integrity", e)
+	}
+	if err := e.checkKey(len(keymat) - info.SaltLen); err != nil {
+		return nil, err
+	}
+	if e == Null {
+		return null{}, nil
+	}
+	key, salt := keymat[:len(keymat)-info.SaltLen], keymat[len(keymat)-info.SaltLen:]
+	block, err := newBlock(e, key)
+	if err != nil {
+		return nil, err
+	}
+	if e == AESCTR {
+		return newCTR(block, salt), nil
+	}
+	return newCBC(block), nil
+}
+
+func newBlock(e Encr, key []byte) (cipher.Block, error) {
+	switch e {
+	case DES:
+		return des.NewCipher(key)
+	case TripleDES:
+		return des.NewTripleDESCipher(key)
+	}
+	return aes.NewCipher(key)
+}
+
+// cbc keeps one mode a direction and changes its IV: making one anew would allocate for each packet.
+type cbc struct{ encrypt, decrypt ivSetter }
+
+// ivSetter is what the standard library's CBC modes are besides cipher.BlockMode.
+type ivSetter interface {
+	cipher.BlockMode
+	SetIV([]byte)
+}
+
+func newCBC(block cipher.Block) Cipher {
+	iv := make([]byte, block.BlockSize())
+	return &cbc{
+		cipher.NewCBCEncrypter(block, iv).(ivSetter),
+		cipher.NewCBCDecrypter(block, iv).(ivSetter),
+	}
+}
+
+func (c *cbc) Encrypt(dst, src, iv []byte) {
+	c.encrypt.SetIV(iv)
+	c.encrypt.CryptBlocks(dst, src)
+}
+
+func (c *cbc) Decrypt(dst, src, iv []byte) {
+	c.decrypt.SetIV(iv)
+	c.decrypt.CryptBlocks(dst, src)
+}
+
+// ctr is AES in counter mode: the counter block is the nonce of 4 bytes, the IV of 8 and a block counter that starts at 1 (RFC 3686 §4).
+type ctr struct {
+	block   cipher.Block
+	counter [aes.BlockSize]byte
+}
+
+func newCTR(block cipher.Block, nonce []byte) Cipher {
+	c := &ctr{block: block}
+	copy(c.counter[:4], nonce)
+	c.counter[aes.BlockSize-1] = 1
+	return c
+}
+
+func (c *ctr) Encrypt(dst, src, iv []byte) {
+	if len(iv) != 8 {
+		panic("suite: AES-CTR takes an IV of 8 bytes")
+	}
+	copy(c.counter[4:12], iv)
+	cipher.NewCTR(c.block, c.counter[:]).XORKeyStream(dst, src)
+}
+
+func (c *ctr) Decrypt(dst, src, iv []byte) { c.Encrypt(dst, src, iv) }
+
+// null is ESP's NULL encryption (RFC 2410).
+type null struct{}
+
+func (null) Encrypt(dst, src, _ []byte) { copy(dst, src) }
+func (null) Decrypt(dst, src, _ []byte) { copy(dst, src) }
