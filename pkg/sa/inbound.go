@@ -167,4 +167,6 @@ func (i *Inbound) SoftOnce() bool { return !i.soft.Load() && i.soft.CompareAndSw
 func (i *Inbound) Rearm() { i.soft.Store(false) }
 
 // Format prints the SA without its keys, whatever the verb.
-func (i *Inbound) Format(s fmt.State, _ rune) { formatSA(s, "inbound", i.config.Protocol, i.config.SPI) }
+func (i *Inbound) Format(s fmt.State, _ rune) {
+	formatSA(s, "inbound", i.config.Protocol, i.config.SPI)
+}

@@ -149,4 +149,6 @@ func (o *Outbound) Sent(low uint32) bool {
 }
 
 // Format prints the SA without its keys, whatever the verb.
-func (o *Outbound) Format(s fmt.State, _ rune) { formatSA(s, "outbound", o.config.Protocol, o.config.SPI) }
+func (o *Outbound) Format(s fmt.State, _ rune) {
+	formatSA(s, "outbound", o.config.Protocol, o.config.SPI)
+}
