@@ -14,7 +14,13 @@ type Message struct {
 	Remote, Local netip.AddrPort
 	// TOS is the outer DSCP and ECN octet, as received or to be sent.
 	TOS uint8
+	// Fragment, on writing to a UDP socket, allows the system to fragment the datagram (DF clear). Without it a datagram that its
+	// link does not take is refused with *TooBig.
+	Fragment bool
 }
+
+// Bytes returns the datagram, or the run of datagrams, of m.
+func (m *Message) Bytes() []byte { return m.Buf[m.Off : m.Off+m.N] }
 
 // Conn moves batches of datagrams. ReadBatch blocks until there is at least one message or the Conn is closed (net.ErrClosed).
 // One goroutine may read while others write; WriteBatch is safe for concurrent use.

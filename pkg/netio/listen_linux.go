@@ -1,0 +1,15 @@
+package netio
+
+import (
+	"net/netip"
+)
+
+func listenUDP(local netip.AddrPort, o Options) (Conn, error) { return listenPortable(local, o) }
+
+func listenRaw(uint8, netip.Addr, Options) (Conn, error) { return nil, ErrUnavailable }
+
+func openClear(Options) (Conn, error) { return nil, ErrUnavailable }
+
+func pathMTU(netip.Addr, Options) (int, error) { return 0, ErrUnavailable }
+
+func portHolder(netip.AddrPort) string { return "" }

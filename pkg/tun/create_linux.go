@@ -1,0 +1,76 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+	"golang.zx2c4.com/wireguard/tun"
+)
+
+// clonePath is where the kernel hands out TUN devices.
+const clonePath = "/dev/net/tun"
+
+// Create makes a TUN device called name (at most 15 octets) with an MTU in octets. The device vanishes with the process.
+// It is down and has no addresses; pkg/route does that. Errors name the cause: the name is taken, /dev/net/tun is missing or
+// forbidden, or CAP_NET_ADMIN is not there.
+func Create(name string, mtu int) (Device, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if _, err := net.InterfaceByName(name); err == nil {
+		// An interface that exists is never adopted: it may be another tunnel's, and a persistent TUN would outlive us.
+		return nil, nameTaken(name)
+	}
+	if _, err := os.Stat(clonePath); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("TUN device %q could not be made: %s is missing. Load the driver (modprobe tun); in a container, start it with --device %s: %w",
+			name, clonePath, clonePath, os.ErrNotExist)
+	}
+	dev, err := tun.CreateTUN(name, mtu)
+	if err != nil {
+		return nil, explainCreate(name, mtu, err)
+	}
+	return newMonitored(dev), nil
+}
+
+func checkName(name string) error {
+	if name == "" || len(name) >= unix.IFNAMSIZ || name == "." || name == ".." {
+		return fmt.Errorf("%q cannot be the name of a network device: it has to have 1 to %d octets", name, unix.IFNAMSIZ-1)
+	}
+	for _, c := range []byte(name) {
+		// '%' makes the kernel fill in a number, so the device would not be called what was asked for.
+		if c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == '%' {
+			return fmt.Errorf("%q cannot be the name of a network device: it may not hold %q", name, c)
+		}
+	}
+	return nil
+}
+
+func nameTaken(name string) error {
+	return fmt.Errorf("TUN device %q could not be made: an interface of that name exists. Another instance may be running (goipsec status), "+
+		"or choose another name with --tun: %w", name, os.ErrExist)
+}
+
+// explainCreate says in words why the kernel refused.
+func explainCreate(name string, mtu int, err error) error {
+	switch {
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
+		return nameTaken(name)
+	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return fmt.Errorf("TUN device %q could not be made: %s is there but no driver answers. Load it with modprobe tun: %w", name, clonePath, err)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("TUN device %q could not be made: the capability CAP_NET_ADMIN is missing. Run as root, or grant it with "+
+			"setcap cap_net_admin,cap_net_raw+ep on the program: %w", name, err)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("TUN device %q could not be made: the kernel refuses the name or the MTU of %d octets: %w", name, mtu, err)
+	}
+	return fmt.Errorf("TUN device %q could not be made: %w", name, err)
+}
+
+// deviceGone reports whether err is what the kernel says of a TUN device that was deleted: EBADFD on a new call, EFAULT or
+// ENODEV when a call was under way.
+func deviceGone(err error) bool {
+	return errors.Is(err, unix.EBADFD) || errors.Is(err, unix.EFAULT) || errors.Is(err, unix.ENODEV)
+}

@@ -1,0 +1,73 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.zx2c4.com/wireguard/tun"
+	"golang.zx2c4.com/wireguard/tun/netstack"
+)
+
+// Device reads and writes batches of IP datagrams. See the package comment for what its Write demands of buffers.
+type Device = tun.Device
+
+// Event is what Device.Events delivers: bits of EventUp, EventDown and EventMTUUpdate.
+type Event = tun.Event
+
+// The events of a device.
+const (
+	EventUp        = tun.EventUp
+	EventDown      = tun.EventDown
+	EventMTUUpdate = tun.EventMTUUpdate
+)
+
+// Headroom is how many octets must be free before each datagram that is given to Device.Write, and the least offset of that call
+// (10 for the virtio header on Linux, 4 for the address family on macOS; rounded up so that datagrams stay aligned). The same
+// offset may be used for Read.
+const Headroom = 16
+
+// MaxDatagram is the length of the largest datagram a Read can give: the largest an IP header can name.
+const MaxDatagram = 65535
+
+// ErrGone says that the device was deleted while in use (ip link del, a driver unloaded). It will not come back: close it and
+// create another.
+var ErrGone = errors.New("the TUN device was deleted under us; it has to be made again")
+
+// Condition is what an error of a Device means to its reader.
+type Condition uint8
+
+const (
+	// Temporary: this call failed, the next may succeed. Count it, and wait a little before going on after several in a row.
+	Temporary Condition = iota
+	// Gone: the device was deleted by somebody else; create another one.
+	Gone
+	// Closed: the device was closed by us; stop.
+	Closed
+)
+
+// Diagnose says what a reader or writer should do after a non-nil error of a Device that this package made.
+func Diagnose(err error) Condition {
+	switch {
+	case errors.Is(err, ErrGone):
+		return Gone
+	case errors.Is(err, os.ErrClosed):
+		return Closed
+	}
+	return Temporary
+}
+
+// NewNetstack returns a device with a TCP/IP stack of its own behind it, in this process, that owns addrs. What programs do with
+// the returned Net (dial, listen, ping) comes out of the device's Read. It needs no privileges and works on every system.
+// dns may be nil; mtu is in octets.
+func NewNetstack(addrs, dns []netip.Addr, mtu int) (Device, *netstack.Net, error) {
+	if mtu < 68 || mtu > MaxDatagram {
+		return nil, nil, fmt.Errorf("an MTU of %d octets is not possible; choose one from 1280 to %d", mtu, MaxDatagram)
+	}
+	dev, stack, err := netstack.CreateNetTUN(addrs, dns, mtu)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the built-in network stack could not be made: %w", err)
+	}
+	return newMonitored(dev), stack, nil
+}
