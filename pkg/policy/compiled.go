@@ -6,7 +6,8 @@ import (
 	"github.com/goipsec/goipsec/pkg/classifier"
 )
 
-// Compiled is a policy expanded for one set of local addresses: specific, weighted filters. It is immutable.
+// Compiled is a policy expanded for one set of local addresses: specific, weighted filters. It is immutable and safe for
+// concurrent use. Its rules may be copies of the policy's: two one-directional tunnel rules become one with both ends.
 type Compiled struct {
 	Policy   *Policy
 	MainMode []*MainModeFilter // heaviest first
@@ -14,15 +15,30 @@ type Compiled struct {
 	// A filter between addresses that are not local stands in both; tunnel filters stand in that of their direction.
 	Outbound, Inbound []*QuickModeFilter
 	Warnings          []string
+
+	pairs pairIndex
 }
 
 // MainModeFilter says how IKE talks to the peers of one address pair.
 type MainModeFilter struct {
 	Local, Remote classifier.Range // of IKE's own addresses: tunnel endpoints, or the hosts of transport mode
 	Rule          *Rule
+	// Meaning is a digest of what main mode takes from the rule and its policy: key exchange settings, authentication, the
+	// peer's port and DPD. A main-mode SA stays over a reload if the filter of its addresses still has this meaning.
+	Meaning string
 
-	policy *Policy
-	rank   int // position in Compiled.MainMode
+	rank int // position in Compiled.MainMode
+}
+
+// Filter returns the address pair as a filter, for comparing and printing.
+func (m *MainModeFilter) Filter() classifier.Filter {
+	return classifier.Filter{Src: m.Local, Dst: m.Remote}
+}
+
+// Weight is the filter's weight, for people.
+func (m *MainModeFilter) Weight() string {
+	f := m.Filter()
+	return f.Weight()
 }
 
 // QuickModeFilter is one specific filter that the data plane enforces and quick mode negotiates.
@@ -32,10 +48,41 @@ type QuickModeFilter struct {
 	Action ActionKind
 	Rule   *Rule
 	Twin   *QuickModeFilter // the same traffic's filter in the opposite list, nil if there is none
+
+	source *GenericFilter
 }
 
-// Compile expands p for a host with the addresses local. It does not resolve names: Resolved must be filled.
-func Compile(p *Policy, local []netip.Addr) (*Compiled, error) { panic("being written") }
+// Source is the place of the generic filter in its file.
+func (f *QuickModeFilter) Source() Position { return f.source.Source }
 
-// FindMainMode returns the heaviest main-mode filter for an address pair, or nil. A responder calls it with the initiator's address as remote.
-func (c *Compiled) FindMainMode(local, remote netip.Addr) *MainModeFilter { panic("being written") }
+// Weight is the filter's weight, for people. Filters are ordered by Filter.Compare, then by their action.
+func (f *QuickModeFilter) Weight() string { return f.Filter.Weight() }
+
+// Compile expands p for a host with the addresses local, of which those that are loopback, link-local or multicast do not
+// count as me. It does not resolve names: Resolved must be filled (see Resolve). The error is of type Errors.
+// No local address at all is allowed, for a look at a policy away from its host: then me stands for nothing.
+func Compile(p *Policy, local []netip.Addr) (*Compiled, error) {
+	return newExpansion(p, local).compile()
+}
+
+func (x *expansion) compile() (*Compiled, error) {
+	for _, r := range x.joinTunnelRules(x.policy.Rules) {
+		x.rule(r)
+	}
+	c := &Compiled{Policy: x.policy}
+	c.Outbound = x.settle(x.out)
+	c.Inbound = x.settle(x.in)
+	c.MainMode = x.settleMainMode()
+	c.pairs = indexPairs(c.MainMode)
+	c.Warnings = x.warnings
+	if err := x.faults.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// FindMainMode returns the heaviest main-mode filter for an address pair, or nil. A responder calls it with the initiator's
+// address as remote. Its cost does not grow with the number of filters, but for those with ranges that are no prefixes.
+func (c *Compiled) FindMainMode(local, remote netip.Addr) *MainModeFilter {
+	return c.pairs.find(local.Unmap().WithZone(""), remote.Unmap().WithZone(""))
+}

@@ -1,0 +1,116 @@
+package policy
+
+import (
+	"net/netip"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+)
+
+// addMainMode notes that IKE may speak between an address pair for r. Rules that share a pair must agree: a responder has
+// nothing but the initiator's address to choose by.
+func (x *expansion) addMainMode(r *Rule, p addressPair) {
+	m, known := x.pairs[p]
+	if !known {
+		m = &MainModeFilter{Local: p.local, Remote: p.remote, Rule: r, Meaning: x.mmMeaning}
+		x.pairs[p] = m
+		x.mainMode = append(x.mainMode, m)
+		return
+	}
+	if m.Meaning == x.mmMeaning || x.clash[rulePair{m.Rule, r}] {
+		return
+	}
+	x.clash[rulePair{m.Rule, r}] = true
+	x.faults.add(r.Source, "a responder chooses these by the peer's address alone: give both rules the same, or different peers",
+		"rule %q and rule %q at %v both negotiate between %v and %v, but differ in their authentication or in the peer's port or DPD",
+		r.Name, m.Rule.Name, m.Rule.Source, p.local, p.remote)
+}
+
+// rulePair names two rules, so that a disagreement over many address pairs is complained of once.
+type rulePair struct{ a, b *Rule }
+
+// settleMainMode orders the main-mode filters, heaviest first.
+func (x *expansion) settleMainMode() []*MainModeFilter {
+	entries := make([]classifier.Entry[*MainModeFilter], len(x.mainMode))
+	for i, m := range x.mainMode {
+		entries[i] = classifier.Entry[*MainModeFilter]{Filter: m.Filter(), Value: m}
+	}
+	classifier.Sort(entries, func(a, b **MainModeFilter) int {
+		f, g := (*a).Filter(), (*b).Filter()
+		return compareBytes(&f, &g)
+	})
+	for i := range entries {
+		x.mainMode[i] = entries[i].Value
+		x.mainMode[i].rank = i
+	}
+	return x.mainMode
+}
+
+// pairIndex finds the heaviest main-mode filter of an address pair: one hash map for each combination of prefix lengths that
+// occurs (a handful in practice, 33² or 129² at the very most), and a list for ranges that are no prefixes.
+type pairIndex struct {
+	shapes []pairShape
+	odd    []*MainModeFilter // heaviest first
+}
+
+type pairShape struct {
+	v4                    bool
+	localBits, remoteBits int
+	filters               map[prefixPair]*MainModeFilter
+}
+
+type prefixPair struct{ local, remote netip.Prefix }
+
+// indexPairs builds the index of filters that are ordered, heaviest first.
+func indexPairs(list []*MainModeFilter) pairIndex {
+	type shape struct {
+		v4            bool
+		local, remote int
+	}
+	var x pairIndex
+	at := map[shape]int{}
+	for _, m := range list {
+		local, ok1 := m.Local.Prefix()
+		remote, ok2 := m.Remote.Prefix()
+		if !ok1 || !ok2 {
+			x.odd = append(x.odd, m)
+			continue
+		}
+		s := shape{m.Local.From.Is4(), local.Bits(), remote.Bits()}
+		i, ok := at[s]
+		if !ok {
+			i = len(x.shapes)
+			at[s] = i
+			x.shapes = append(x.shapes, pairShape{v4: s.v4, localBits: s.local, remoteBits: s.remote, filters: map[prefixPair]*MainModeFilter{}})
+		}
+		x.shapes[i].filters[prefixPair{local, remote}] = m
+	}
+	return x
+}
+
+// find returns the heaviest filter, or nil.
+func (x *pairIndex) find(local, remote netip.Addr) *MainModeFilter {
+	var best *MainModeFilter
+	if !local.IsValid() || !remote.IsValid() || local.Is4() != remote.Is4() {
+		return nil
+	}
+	for i := range x.shapes {
+		s := &x.shapes[i]
+		if s.v4 != local.Is4() {
+			continue
+		}
+		l, _ := local.Prefix(s.localBits)
+		r, _ := remote.Prefix(s.remoteBits)
+		if m := s.filters[prefixPair{l, r}]; m != nil && (best == nil || m.rank < best.rank) {
+			best = m
+		}
+	}
+	for _, m := range x.odd {
+		if best != nil && best.rank < m.rank {
+			break
+		}
+		if m.Local.Contains(local) && m.Remote.Contains(remote) {
+			return m
+		}
+	}
+	return best
+}

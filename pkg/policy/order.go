@@ -1,0 +1,112 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+)
+
+// settle orders the filters of one direction, heaviest first, and deals with those that are equal: those of one meaning become
+// one, those that differ are a fault. The order does not depend on the order of rules: weight, then block before negotiate
+// before permit, then the filters' own bytes.
+func (x *expansion) settle(list []*QuickModeFilter) []*QuickModeFilter {
+	entries := make([]classifier.Entry[*QuickModeFilter], len(list))
+	for i, f := range list {
+		entries[i] = classifier.Entry[*QuickModeFilter]{Filter: f.Filter, Value: f}
+	}
+	classifier.Sort(entries, func(a, b **QuickModeFilter) int { return compareBytes(&(*a).Filter, &(*b).Filter) })
+	for i := range entries {
+		list[i] = entries[i].Value
+	}
+	kept := list[:0]
+	for _, f := range list {
+		if n := len(kept); n > 0 && kept[n-1].Filter == f.Filter {
+			x.equal(kept[n-1], f)
+			continue
+		}
+		kept = append(kept, f)
+	}
+	clear(list[len(kept):])
+	for from := 0; from < len(kept); {
+		to := from + 1
+		for to < len(kept) && kept[from].Filter.Compare(&kept[to].Filter) == 0 {
+			to++
+		}
+		slices.SortStableFunc(kept[from:to], func(a, b *QuickModeFilter) int { return cmp.Compare(a.Action, b.Action) })
+		from = to
+	}
+	return kept
+}
+
+// equal deals with a filter that is already there: keep, which stays, and drop.
+func (x *expansion) equal(keep, drop *QuickModeFilter) {
+	switch {
+	case keep.ID == drop.ID || keep.Action == drop.Action && keep.Action != Negotiate:
+		adopt(keep, drop)
+		if keep.source != drop.source {
+			x.warnSame(keep, drop)
+		}
+	default:
+		x.faultSame(keep, drop)
+	}
+}
+
+// adopt gives the twin of drop to keep, which takes its place.
+func adopt(keep, drop *QuickModeFilter) {
+	if keep.Twin == nil {
+		keep.Twin = drop.Twin
+	}
+	if drop.Twin != nil && drop.Twin.Twin == drop {
+		drop.Twin.Twin = keep
+	}
+}
+
+// sourcePair names two generic filters, so that what expands into hundreds of pairs is complained of once.
+type sourcePair struct{ a, b *GenericFilter }
+
+func (x *expansion) first(a, b *QuickModeFilter) bool {
+	p := sourcePair{a.source, b.source}
+	if x.said[p] || x.said[sourcePair{p.b, p.a}] {
+		return false
+	}
+	x.said[p] = true
+	return true
+}
+
+func (x *expansion) warnSame(a, b *QuickModeFilter) {
+	if x.first(a, b) {
+		x.warn(b.Source(), "rule %q: the filter %v is there already, in rule %q at %v: one of them can go", b.Rule.Name, b.Filter, a.Rule.Name, a.Source())
+	}
+}
+
+func (x *expansion) faultSame(a, b *QuickModeFilter) {
+	if !x.first(a, b) {
+		return
+	}
+	what := "does " + b.Action.String() + ", rule " + strconv.Quote(a.Rule.Name) + " at " + a.Source().String() + " does " + a.Action.String()
+	if a.Action == b.Action {
+		what = "and rule " + strconv.Quote(a.Rule.Name) + " at " + a.Source().String() + " negotiate it differently"
+	}
+	x.faults.add(b.Source(), "of equal filters none is heavier: delete one, or make one narrower",
+		"rule %q: the same filter %v twice: it %s", b.Rule.Name, b.Filter, what)
+}
+
+// compareBytes is a total order of filters that means nothing but never changes.
+func compareBytes(a, b *classifier.Filter) int {
+	return cmp.Or(
+		a.Src.From.Compare(b.Src.From), a.Src.To.Compare(b.Src.To),
+		a.Dst.From.Compare(b.Dst.From), a.Dst.To.Compare(b.Dst.To),
+		cmp.Compare(a.Proto, b.Proto), comparePorts(a.SrcPorts, b.SrcPorts), comparePorts(a.DstPorts, b.DstPorts))
+}
+
+func comparePorts(a, b classifier.Ports) int {
+	given := func(p classifier.Ports) int {
+		if p.Given {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(given(a), given(b)), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+}
