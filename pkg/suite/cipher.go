@@ -17,11 +17,19 @@ type Cipher interface {
 }
 
 // NewCipher makes a Cipher from keymat, the key followed by the salt (CTR: the 4-byte nonce of RFC 3686).
+// It refuses the weak keys of DES and 3DES with ErrWeakKey.
 func NewCipher(e Encr, keymat []byte) (Cipher, error) {
 	if err := works(e); err != nil {
 		return nil, err
 	}
-	return newCipher(e, keymat)
+	c, err := newCipher(e, keymat)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkWeak(e, keymat); err != nil {
+		return nil, fmt.Errorf("%v: %w: take another", e, err)
+	}
+	return c, nil
 }
 
 func newCipher(e Encr, keymat []byte) (Cipher, error) {

@@ -14,6 +14,9 @@ import (
 // NewMAC makes a keyed MAC whose Sum appends the truncated ICV (Size is the ICV's length). Reset keeps the key.
 // A MAC is not safe for concurrent use; Write, Sum and Reset allocate nothing (but for Sum's growing of its argument).
 // It is not for GMAC, which needs an IV: see NewAEAD(NullGMAC).
+//
+// Deviation: RFC 2403, 2404 and 4868 want HMAC keys as long as the hash and no others. Negotiated keys are (KeyMatLen), but other
+// implementations take manual keys of any length, and so does NewMAC for HMAC; only an empty key is refused.
 func NewMAC(i Integ, key []byte) (hash.Hash, error) {
 	if err := works(i); err != nil {
 		return nil, err
@@ -26,7 +29,8 @@ func newMAC(i Integ, key []byte) (hash.Hash, error) {
 	if info.Name == "" || i.IsGMAC() {
 		return nil, fmt.Errorf("%v is not a MAC of keys alone", i)
 	}
-	if len(key) != info.KeyLen {
+	hmacKey := i != AESXCBC96 && i != AESCMAC96
+	if len(key) == 0 || !hmacKey && len(key) != info.KeyLen {
 		return nil, fmt.Errorf("%v takes a key of %d bytes, not of %d bytes", i, info.KeyLen, len(key))
 	}
 	mac := &truncated{size: info.ICVLen}
