@@ -1,0 +1,85 @@
+package esp
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// combined is a combined mode: AES-GCM (RFC 4106), AES-CCM (RFC 4309), ChaCha20-Poly1305 (RFC 7634), and AES-GMAC, which encrypts
+// nothing (RFC 4543). The nonce is the salt and the IV in the packet. Additional data is SPI and sequence number, the latter of
+// 64 bits with ESN; for GMAC also the IV and everything after it.
+type combined struct {
+	aead    cipher.AEAD
+	esn     bool
+	iv, icv int
+	gmac    bool
+	nonce   []byte // salt, then room for the IV
+	aad     [12]byte
+	whole   []byte // GMAC with ESN: SPI, high, low, IV and payload side by side
+}
+
+func newCombined(e suite.Encr, keymat []byte, info suite.EncrInfo, esn bool) (*combined, error) {
+	split := len(keymat) - info.SaltLen
+	aead, err := suite.NewAEAD(e, keymat[:split])
+	if err != nil {
+		return nil, fmt.Errorf("esp: %s: %w", info.Name, err)
+	}
+	c := &combined{aead: aead, esn: esn, iv: info.IVLen, icv: info.ICVLen, gmac: e == suite.NullGMAC}
+	c.nonce = make([]byte, info.SaltLen+info.IVLen)
+	copy(c.nonce, keymat[split:])
+	if aead.NonceSize() != len(c.nonce) || aead.Overhead() != c.icv {
+		return nil, fmt.Errorf("esp: %s has a nonce of %d and an ICV of %d bytes, not %d and %d", info.Name, aead.NonceSize(), aead.Overhead(), len(c.nonce), c.icv)
+	}
+	return c, nil
+}
+
+func (c *combined) seal(esp []byte, seq uint64) {
+	body := c.prepare(esp, seq)
+	if c.gmac {
+		icv := len(esp) - c.icv
+		c.aead.Seal(esp[icv:icv], c.nonce, nil, c.covered(esp[:icv], seq))
+		return
+	}
+	plain := body[:len(body)-c.icv]
+	c.aead.Seal(body[:0], c.nonce, plain, c.additional(esp, seq))
+}
+
+func (c *combined) open(esp []byte, seq uint64) bool {
+	body := c.prepare(esp, seq)
+	if c.gmac {
+		icv := len(esp) - c.icv
+		_, err := c.aead.Open(nil, c.nonce, esp[icv:], c.covered(esp[:icv], seq))
+		return err == nil
+	}
+	_, err := c.aead.Open(body[:0], c.nonce, body, c.additional(esp, seq))
+	return err == nil
+}
+
+// prepare puts the packet's IV into the nonce and returns what follows it.
+func (c *combined) prepare(esp []byte, seq uint64) (body []byte) {
+	copy(c.nonce[len(c.nonce)-c.iv:], esp[headerLen:headerLen+c.iv])
+	return esp[headerLen+c.iv:]
+}
+
+// additional is SPI and sequence number (RFC 4106 §5). The high half stands between SPI and low half.
+func (c *combined) additional(esp []byte, seq uint64) []byte {
+	if !c.esn {
+		return esp[:headerLen]
+	}
+	copy(c.aad[:4], esp)
+	binary.BigEndian.PutUint64(c.aad[4:], seq)
+	return c.aad[:]
+}
+
+// covered is all that GMAC authenticates (RFC 4543 §3.3): SPI, sequence number, IV, payload and trailer.
+func (c *combined) covered(esp []byte, seq uint64) []byte {
+	if !c.esn {
+		return esp
+	}
+	c.whole = append(c.whole[:0], c.additional(esp, seq)...)
+	c.whole = append(c.whole, esp[headerLen:]...)
+	return c.whole
+}

@@ -1,0 +1,88 @@
+package esp
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// Option is a departure from what NewSealer and NewOpener allow.
+type Option uint8
+
+// CoveredByAH says that this ESP lies inside an AH of the same proposal, which authenticates it. Only then may it do without integrity
+// (RFC 4303 §3.4.4.2 forbids NULL with no integrity; encryption alone is broken by active attacks).
+const CoveredByAH Option = 1
+
+// ErrNoIntegrity is the refusal of ESP that nothing authenticates.
+var ErrNoIntegrity = errors.New("esp: encryption without integrity is refused, because an attacker on the path can decrypt and change it: choose a combined mode such as aes-gcm-16 or add an integrity algorithm")
+
+// layout says where the parts of an ESP packet lie. Sizes are in bytes.
+type layout struct {
+	spi   uint32
+	esn   bool
+	iv    int
+	align int // payload, padding and trailer together are a multiple of it: the block size, and at least 4 (RFC 4303 §2.4)
+	icv   int
+}
+
+const (
+	headerLen  = 8 // SPI and sequence number
+	trailerLen = 2 // pad length and next header
+)
+
+// head is the number of bytes in front of the payload.
+func (l *layout) head() int { return headerLen + l.iv }
+
+// sealed is the length of the ESP packet for a payload of n bytes.
+func (l *layout) sealed(n int) int {
+	return l.head() + (n+trailerLen+l.align-1)/l.align*l.align + l.icv
+}
+
+// valid reports whether an ESP packet can be n bytes long: room for every part, and whole blocks.
+func (l *layout) valid(n int) bool {
+	body := n - l.head() - l.icv
+	return body >= l.align && body%l.align == 0
+}
+
+// transform encrypts and authenticates. The slice is a whole ESP packet, from SPI to ICV, with its IV in place.
+type transform interface {
+	// seal encrypts payload and trailer in place and writes the ICV.
+	seal(esp []byte, seq uint64)
+	// open checks the ICV and decrypts in place. The ICV comes first; nothing is decrypted unless it is right.
+	open(esp []byte, seq uint64) bool
+}
+
+// choose makes the transform and the layout for a pair of algorithms.
+func choose(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uint32, esn bool, opts []Option) (layout, transform, error) {
+	l := layout{spi: spi, esn: esn}
+	info, ok := e.Info()
+	if !ok || e == suite.EncrNone {
+		return l, nil, fmt.Errorf("esp: encryption algorithm %d is unknown, or failed its self-test at start", e)
+	}
+	if len(keymat) <= info.SaltLen && e != suite.Null {
+		return l, nil, fmt.Errorf("esp: %s needs a key and %d bytes of salt, not %d bytes in all", info.Name, info.SaltLen, len(keymat))
+	}
+	l.iv, l.icv, l.align = info.IVLen, info.ICVLen, max(4, info.BlockSize)
+	if info.Combined {
+		if i != suite.IntegNone {
+			return l, nil, fmt.Errorf("esp: %s authenticates by itself and takes no integrity algorithm beside it (RFC 4303 §3.3.2.2): leave it out", info.Name)
+		}
+		t, err := newCombined(e, keymat, info, esn)
+		return l, t, err
+	}
+	t, err := newSeparate(e, keymat, i, integKey, info, esn, covered(opts))
+	if err == nil {
+		l.icv = t.icv
+	}
+	return l, t, err
+}
+
+func covered(opts []Option) bool {
+	for _, o := range opts {
+		if o == CoveredByAH {
+			return true
+		}
+	}
+	return false
+}

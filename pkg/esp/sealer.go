@@ -1,0 +1,135 @@
+package esp
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+var (
+	// ErrBuffer is a slice that is not exactly as long as header and SealedLen together.
+	ErrBuffer = errors.New("esp: the buffer's length does not fit the payload's")
+	// ErrSequence is a sequence number that does not rise, or is beyond 32 bits without ESN.
+	ErrSequence = errors.New("esp: sequence number used before or out of range")
+)
+
+// NoNextHeader is the protocol number of dummy packets (RFC 4303 §2.6).
+const NoNextHeader = 59
+
+// Sealer protects payloads. It satisfies sa.Sealer. One goroutine at a time.
+type Sealer struct {
+	layout
+	transform transform
+	counter   bool // the IV is the sequence number
+	iv        ivSource
+	last      uint64 // highest sequence number used
+}
+
+// NewSealer makes the outbound half of an ESP SA. keymat is the encryption key followed by its salt, if it has one; integKey is nil for combined
+// modes. rand is where CBC takes its IVs from; nil means crypto/rand. The keys are copied or expanded, not kept.
+func NewSealer(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uint32, esn bool, random io.Reader, opts ...Option) (*Sealer, error) {
+	l, t, err := choose(e, keymat, i, integKey, spi, esn, opts)
+	if err != nil {
+		return nil, err
+	}
+	if random == nil {
+		random = rand.Reader
+	}
+	info, _ := e.Info()
+	return &Sealer{layout: l, transform: t, counter: info.Counter, iv: ivSource{random: random}}, nil
+}
+
+// Head is the number of bytes in front of the payload: ESP header and IV.
+func (s *Sealer) Head() int { return s.head() }
+
+// SealedLen is the length of the ESP packet for a payload of n bytes.
+func (s *Sealer) SealedLen(n int) int { return s.sealed(n) }
+
+// MaxPayload is the largest n with SealedLen(n) <= room; negative if there is none.
+func (s *Sealer) MaxPayload(room int) int {
+	body := room - s.head() - s.icv
+	if body < s.align {
+		return -1
+	}
+	return body/s.align*s.align - trailerLen
+}
+
+// Seal makes an ESP packet of pkt[hlen:], in which the payload of n bytes lies after Head() bytes. The slice ends where the packet ends.
+// The errors are ErrBuffer, ErrSequence and those of the source of randomness; after an error the packet is not to be sent.
+func (s *Sealer) Seal(pkt []byte, hlen, n int, next uint8, seq uint64) error {
+	if hlen < 0 || n < 0 || hlen > len(pkt) || len(pkt)-hlen != s.sealed(n) {
+		return ErrBuffer
+	}
+	// A number used twice would be an IV used twice, which ends the security of every counter mode.
+	if seq <= s.last || !s.esn && seq > 1<<32-1 {
+		return ErrSequence
+	}
+	s.last = seq
+	esp := pkt[hlen:]
+	binary.BigEndian.PutUint32(esp, s.spi)
+	binary.BigEndian.PutUint32(esp[4:], uint32(seq))
+	if err := s.putIV(esp[headerLen:s.head()], seq); err != nil {
+		return err
+	}
+	pad(esp[s.head()+n:len(esp)-s.icv], next)
+	s.transform.seal(esp, seq)
+	return nil
+}
+
+func (s *Sealer) putIV(iv []byte, seq uint64) error {
+	if s.counter {
+		binary.BigEndian.PutUint64(iv, seq)
+		return nil
+	}
+	return s.iv.read(iv)
+}
+
+// pad fills what follows the payload: the bytes 1, 2, 3, …, their number, the next header (RFC 4303 §2.4).
+func pad(tail []byte, next uint8) {
+	n := len(tail) - trailerLen
+	for i := range n {
+		tail[i] = byte(i + 1)
+	}
+	tail[n] = byte(n)
+	tail[n+1] = next
+}
+
+// Dummy turns pkt[hlen:] into the frame of a dummy packet: the gap's payload is zeroed, and n and next are what Seal takes. The receiver drops it
+// after authentication (RFC 4303 §2.6). The slice must be a length that SealedLen can give; ErrBuffer otherwise.
+func (s *Sealer) Dummy(pkt []byte, hlen int) (n int, next uint8, err error) {
+	if hlen < 0 || hlen > len(pkt) || !s.valid(len(pkt)-hlen) {
+		return 0, 0, ErrBuffer
+	}
+	n = s.MaxPayload(len(pkt) - hlen)
+	clear(pkt[hlen+s.head():][:n])
+	return n, NoNextHeader, nil
+}
+
+// Format prints the SPI and nothing of the keys, whatever the verb.
+func (s *Sealer) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "ESP sealer, SPI 0x%08x", s.spi) }
+
+// ivSource hands out random IVs, which nobody can predict, from blocks of randomness: one read serves many packets.
+type ivSource struct {
+	random io.Reader
+	block  [512]byte
+	left   int
+}
+
+func (v *ivSource) read(iv []byte) error {
+	if v.left < len(iv) {
+		v.left = 0 // after an error nothing of the block is used
+		if _, err := io.ReadFull(v.random, v.block[:]); err != nil {
+			return fmt.Errorf("esp: no randomness for an IV: %w", err)
+		}
+		v.left = len(v.block)
+	}
+	at := len(v.block) - v.left
+	copy(iv, v.block[at:])
+	clear(v.block[at : at+len(iv)])
+	v.left -= len(iv)
+	return nil
+}
