@@ -41,11 +41,6 @@ const (
 	// maxSequence and maxSequenceESN are the last sequence numbers (RFC 4303 §3.3.3).
 	maxSequence    = 1<<32 - 1
 	maxSequenceESN = 1<<64 - 1
-	// smallBlockBytes bounds what a cipher with 64-bit blocks protects under one key: at 1 GiB, 2^27 blocks, two ciphertext
-	// blocks are equal with probability 2^-11, and each such pair gives away the XOR of two plaintext blocks.
-	smallBlockBytes = 1 << 30
-	// aesBytes bounds AES under one key: at 1 TiB, 2^36 blocks, the advantage is 2^-57, the figure of RFC 8446 §5.5.
-	aesBytes = 1 << 40
 )
 
 // Limits returns the lifetime of an SA from what was negotiated, seconds and kilobytes (of 1024 bytes; 0: unbounded), together with
@@ -72,13 +67,8 @@ func Limits(seconds, kilobytes uint32, encr suite.Encr, esn bool, jitter float64
 
 // byteBound returns how many bytes one key may protect, 0 for no bound below that of the sequence number.
 func byteBound(encr suite.Encr) uint64 {
-	switch encr {
-	case suite.DES, suite.TripleDES:
-		return smallBlockBytes
-	case suite.EncrNone, suite.Null, suite.ChaCha20Poly1305:
-		return 0
-	}
-	return aesBytes
+	info, _ := encr.Info()
+	return info.SafeKilobytes * 1024
 }
 
 // state returns where an SA of this age and use stands. seq is the sequence number last used or seen.
