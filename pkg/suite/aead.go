@@ -40,7 +40,7 @@ func newAEAD(e Encr, key []byte) (cipher.AEAD, error) {
 	}
 	switch e {
 	case AESCCM8, AESCCM12, AESCCM16:
-		return &ccm{block: block, tag: info.ICVLen}, nil
+		return &ccm{block: block, tag: info.ICVLen, nonce: ccmNonce}, nil
 	case AESGCM8:
 		return newShortGCM(block, info.ICVLen)
 	}

@@ -7,18 +7,17 @@ import (
 	"encoding/binary"
 )
 
-// ccm is AES-CCM as RFC 4309 uses it: nonces of 11 bytes (salt 3, IV 8), messages of less than 2^32 bytes, ICVs of 8, 12 or 16 bytes.
+// ccm is AES-CCM (RFC 3610). RFC 4309 uses it with nonces of 11 bytes (salt 3, IV 8), which leaves 4 for the length of the message,
+// and with ICVs of 8, 12 or 16 bytes.
 type ccm struct {
 	block cipher.Block
-	tag   int
+	tag   int // bytes of the ICV
+	nonce int // bytes of the nonce, 15-L with the L of RFC 3610: the bytes of the length field and of the block counter
 }
 
-const (
-	ccmNonce   = 11
-	ccmLenSize = 4 // L of RFC 3610: bytes of the length field and of the block counter
-)
+const ccmNonce = 11 // RFC 4309 §4
 
-func (c *ccm) NonceSize() int { return ccmNonce }
+func (c *ccm) NonceSize() int { return c.nonce }
 func (c *ccm) Overhead() int  { return c.tag }
 
 func (c *ccm) Seal(dst, nonce, plaintext, additional []byte) []byte {
@@ -57,26 +56,28 @@ type ccmState struct {
 
 // start makes the key stream: counter blocks are the flags L-1, the nonce, and a counter from 0 (RFC 3610 §2.3).
 func (c *ccm) start(nonce []byte) *ccmState {
-	if len(nonce) != ccmNonce {
-		panic("suite: AES-CCM takes a nonce of 11 bytes")
+	if len(nonce) != c.nonce {
+		panic("suite: wrong length of the nonce of AES-CCM")
 	}
 	s := &ccmState{nonce: nonce}
-	s.b[0] = ccmLenSize - 1
+	s.b[0] = c.flags()
 	copy(s.b[1:], nonce)
 	s.stream = cipher.NewCTR(c.block, s.b[:])
 	s.stream.XORKeyStream(s.first[:], s.first[:])
 	return s
 }
 
+// flags returns L-1 with the L of RFC 3610.
+func (c *ccm) flags() byte { return byte(aes.BlockSize - 1 - c.nonce - 1) }
+
 // mac returns the encrypted CBC-MAC over B_0, the additional data with its length before it, and the message (RFC 3610 §2.2).
 func (s *ccmState) mac(c *ccm, message, additional []byte) *[aes.BlockSize]byte {
-	s.b = [aes.BlockSize]byte{}
-	s.b[0] = byte((c.tag-2)/2<<3 | (ccmLenSize - 1))
+	binary.BigEndian.PutUint64(s.b[aes.BlockSize-8:], uint64(len(message)))
+	s.b[0] = byte((c.tag-2)/2<<3) | c.flags()
 	if len(additional) > 0 {
 		s.b[0] |= 1 << 6
 	}
-	copy(s.b[1:], s.nonce)
-	binary.BigEndian.PutUint32(s.b[aes.BlockSize-ccmLenSize:], uint32(len(message)))
+	copy(s.b[1:], s.nonce) // over the zeros before the length
 	s.absorb(c.block, s.b[:])
 	if len(additional) > 0 {
 		s.absorbAdditional(c.block, additional)
