@@ -1,0 +1,52 @@
+package guard
+
+import (
+	"errors"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+)
+
+// Verdict is what happens to a clear packet.
+type Verdict uint8
+
+const (
+	// Accept lets it pass: the policy permits it.
+	Accept Verdict = iota
+	// Drop drops it: the policy blocks it or wants it protected.
+	Drop
+)
+
+// Rule is one filter and what becomes of the clear packets that it matches.
+type Rule struct {
+	Filter  classifier.Filter
+	Verdict Verdict
+}
+
+// Config is what the guard of one instance enforces.
+type Config struct {
+	// Instance names the instance.
+	Instance string
+	// Device is the name of the TUN.
+	Device string
+	// Mark and MarkMask tell the endpoint's own packets on their way out; both zero leave no exemption.
+	Mark, MarkMask uint32
+	// Ports are the UDP ports on which IKE and UDP-encapsulated ESP arrive; empty means 500 and 4500.
+	Ports []uint16
+	// Inbound are the rules for packets as they arrive (source: the peer), Outbound those for packets as they leave or are forwarded;
+	// each heaviest first.
+	Inbound, Outbound []Rule
+}
+
+// ErrUnavailable says that the host has no firewall that we can ask.
+var ErrUnavailable = errors.New("the host's firewall cannot be asked to refuse clear traffic that the policy protects or blocks; " +
+	"--no-guard goes on without it, and then inbound clear packets are accepted")
+
+// Install puts the rules in force, or replaces those of the same instance, in one step. The error wraps ErrUnavailable where there
+// is no nftables or no right to use it.
+func Install(cfg Config) error { return install(cfg) }
+
+// Clear removes the guard of an instance; it is no error if there is none. It reports whether there was one.
+func Clear(instance string) (removed bool, err error) { return clearTable(instance) }
+
+// List returns the names of the instances that have a guard in force.
+func List() ([]string, error) { return list() }

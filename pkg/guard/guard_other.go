@@ -1,0 +1,9 @@
+//go:build !linux
+
+package guard
+
+func install(Config) error { return ErrUnavailable }
+
+func clearTable(string) (bool, error) { return false, nil }
+
+func list() ([]string, error) { return nil, nil }
