@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A Lab is the hosts, links and processes of one test.
+type Lab struct {
+	t   testing.TB
+	dir string
+	id  int64
+	n   int // names given out
+}
+
+var labs atomic.Int64
+
+// New makes an empty lab, or skips the test where none can be had.
+func New(t testing.TB) *Lab {
+	t.Helper()
+	if skipReason != "" {
+		t.Skip("needs hosts of its own: ", skipReason)
+	}
+	return &Lab{t: t, dir: t.TempDir(), id: labs.Add(1)}
+}
+
+// Dir is the lab's directory, removed with it.
+func (l *Lab) Dir() string { return l.dir }
+
+// Subdir makes a directory in the lab's.
+func (l *Lab) Subdir(name string) string {
+	l.t.Helper()
+	dir, err := os.MkdirTemp(l.dir, name+"-")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return dir
+}
+
+// WriteFile writes a file into the lab's directory, with mode 0600, and returns its path.
+func (l *Lab) WriteFile(name, text string) string {
+	l.t.Helper()
+	path := l.dir + "/" + name
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return path
+}
+
+// ReadFile reads a file that a peer wrote; "" while it is not there.
+func (l *Lab) ReadFile(path string) string {
+	text, _ := os.ReadFile(path)
+	return string(text)
+}
+
+// unique names a link or namespace; links may have 15 bytes.
+func (l *Lab) unique(prefix string) string {
+	l.n++
+	return fmt.Sprintf("%s%d-%d", prefix, l.id, l.n)
+}
+
+// command runs a program of the lab itself, outside its hosts.
+func (l *Lab) command(args ...string) {
+	l.t.Helper()
+	if text, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		l.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, text)
+	}
+}
+
+// commandLimit bounds every command that is expected to end by itself.
+const commandLimit = 60 * time.Second

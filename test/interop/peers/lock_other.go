@@ -1,0 +1,5 @@
+//go:build !linux
+
+package peers
+
+func lock(string) (func(), error) { return nil, ErrNotLinux }
