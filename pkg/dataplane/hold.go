@@ -1,0 +1,131 @@
+package dataplane
+
+import (
+	"time"
+)
+
+const (
+	// holdPackets and holdBytes bound what waits for one negotiation; holdPairs the negotiations of one filter.
+	holdPackets = 16
+	holdBytes   = 64 << 10
+	holdPairs   = 1024
+	// askAgain is how often a filter without an SA asks for one while packets come.
+	askAgain = time.Second
+)
+
+// hold is what waits for one negotiation.
+type hold struct {
+	packets [][]byte
+	bytes   int
+	since   time.Time
+	asked   time.Time
+}
+
+// hold keeps a copy of pkt until the pair has an SA, and asks the owner for one. What finds the queue full is dropped; nothing is ever sent
+// in clear (D12).
+func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
+	if e.filter.Rule.Tunnel != nil {
+		pair = Pair{}
+	}
+	e.holds.mu.Lock()
+	h := e.holds.pairs[pair]
+	if h == nil {
+		if len(e.holds.pairs) >= holdPairs {
+			e.holds.mu.Unlock()
+			o.p.count.add(NoSA)
+			return
+		}
+		if e.holds.pairs == nil {
+			e.holds.pairs = map[Pair]*hold{}
+		}
+		h = &hold{since: o.now}
+		e.holds.pairs[pair] = h
+	}
+	if len(h.packets) < holdPackets && h.bytes+len(pkt) <= holdBytes {
+		h.packets = append(h.packets, append([]byte(nil), pkt...))
+		h.bytes += len(pkt)
+		o.p.count.Held.Add(1)
+	} else {
+		o.p.count.add(NoSA)
+	}
+	ask := h.asked.IsZero() || o.now.Sub(h.asked) >= askAgain
+	if ask {
+		h.asked = o.now
+	}
+	e.holds.mu.Unlock()
+	if ask {
+		o.p.tell(Event{Kind: Acquire, Filter: e.filter, Key: o.header.Key, Pair: Pair{o.header.Key.Src, o.header.Key.Dst}})
+	}
+	// An SA that was installed between the look-up and here has not seen this packet.
+	if b := e.bundle(Pair{o.header.Key.Src, o.header.Key.Dst}); b != nil {
+		go o.p.releaseLate(e, Pair{o.header.Key.Src, o.header.Key.Dst}, b)
+	}
+}
+
+func (p *Plane) releaseLate(e *entry, pair Pair, b *Bundle) {
+	p.install.Lock()
+	defer p.install.Unlock()
+	p.releaseHeld(e, pair, b)
+}
+
+// releaseHeld seals and sends what waits for b. The caller holds p.install.
+func (p *Plane) releaseHeld(e *entry, pair Pair, b *Bundle) {
+	o := &p.release
+	o.begin()
+	for _, pkt := range e.take(pair) {
+		p.count.Released.Add(1)
+		if o.header.Parse(pkt) != nil {
+			p.count.add(Malformed)
+			continue
+		}
+		o.protect(b, pkt)
+	}
+	o.flush()
+}
+
+// take empties a queue.
+func (e *entry) take(pair Pair) [][]byte {
+	if e.filter.Rule.Tunnel != nil {
+		pair = Pair{}
+	}
+	e.holds.mu.Lock()
+	defer e.holds.mu.Unlock()
+	h := e.holds.pairs[pair]
+	if h == nil {
+		return nil
+	}
+	delete(e.holds.pairs, pair)
+	return h.packets
+}
+
+// dropHeld drops everything an entry holds.
+func (p *Plane) dropHeld(e *entry) {
+	e.holds.mu.Lock()
+	defer e.holds.mu.Unlock()
+	for _, h := range e.holds.pairs {
+		p.count.drop[NoSA].Add(uint64(len(h.packets)))
+		p.count.Released.Add(uint64(len(h.packets)))
+	}
+	e.holds.pairs = nil
+}
+
+// ExpireHeld drops what has waited longer than age for an SA, and returns how many packets that were.
+func (p *Plane) ExpireHeld(now time.Time, age time.Duration) (dropped int) {
+	s := p.snapshot.Load()
+	if s == nil || p.count.Held.Load() == p.count.Released.Load() {
+		return 0
+	}
+	for _, e := range s.byID {
+		e.holds.mu.Lock()
+		for pair, h := range e.holds.pairs {
+			if now.Sub(h.since) >= age {
+				dropped += len(h.packets)
+				delete(e.holds.pairs, pair)
+			}
+		}
+		e.holds.mu.Unlock()
+	}
+	p.count.drop[NoSA].Add(uint64(dropped))
+	p.count.Released.Add(uint64(dropped))
+	return dropped
+}

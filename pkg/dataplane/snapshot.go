@@ -1,0 +1,167 @@
+package dataplane
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/sa"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// snapshot is one applied policy. It is immutable; its entries are not.
+type snapshot struct {
+	index *classifier.Index[*entry]
+	byID  map[string]*entry
+}
+
+// entry is one outbound filter with the SAs that protect its packets. An entry outlives the snapshot it was made for as long as
+// later policies hold a filter with the same ID.
+type entry struct {
+	filter *policy.QuickModeFilter
+	// tunnel is the SA of a tunnel filter.
+	tunnel atomic.Pointer[Bundle]
+	// pairs are the SAs of a transport filter, one for each pair of hosts (RFC 4301 §4.4.1, populate from packet). Copied on write.
+	pairs atomic.Pointer[map[Pair]*Bundle]
+	holds holds
+}
+
+// MaxPairs bounds the pairs of hosts under one transport filter.
+const MaxPairs = 4096
+
+// Bundle is what protects the packets of an entry: ESP, AH, or ESP inside AH.
+type Bundle struct {
+	// ESP and AH are the outbound SAs; one of them may be nil.
+	ESP, AH *sa.Outbound
+	Mode    suite.Mode
+	// Config is that of the outermost SA: its addresses are the outer ones.
+	Outer *sa.OutboundConfig
+	// MTU is the outer path's MTU in bytes when the bundle was made; a smaller one learned later lies in the SA.
+	MTU int
+	// DF says what happens to the don't-fragment flag of an IPv4 tunnel header: "copy" (or ""), "set", "clear" (RFC 4301 §8.1).
+	DF string
+	// Child names the negotiated child SA.
+	Child uint64
+
+	socket *Socket // UDP encapsulation
+}
+
+func (b *Bundle) outermost() *sa.Outbound {
+	if b.AH != nil {
+		return b.AH
+	}
+	return b.ESP
+}
+
+func (e *entry) bundle(pair Pair) *Bundle {
+	if e.filter.Rule.Tunnel != nil {
+		return e.tunnel.Load()
+	}
+	if m := e.pairs.Load(); m != nil {
+		return (*m)[pair]
+	}
+	return nil
+}
+
+// set hangs b on the entry and returns what it took the place of.
+func (e *entry) set(pair Pair, b *Bundle) (old *Bundle, ok bool) {
+	if e.filter.Rule.Tunnel != nil {
+		return e.tunnel.Swap(b), true
+	}
+	next := map[Pair]*Bundle{}
+	if m := e.pairs.Load(); m != nil {
+		old = (*m)[pair]
+		if old == nil && len(*m) >= MaxPairs {
+			return nil, false
+		}
+		next = maps.Clone(*m)
+	}
+	next[pair] = b
+	e.pairs.Store(&next)
+	return old, true
+}
+
+// remove takes the bundle of a child off the entry, if it is still there.
+func (e *entry) remove(child uint64) {
+	if b := e.tunnel.Load(); b != nil && b.Child == child {
+		e.tunnel.CompareAndSwap(b, nil)
+	}
+	m := e.pairs.Load()
+	if m == nil {
+		return
+	}
+	next := maps.Clone(*m)
+	maps.DeleteFunc(next, func(_ Pair, b *Bundle) bool { return b.Child == child })
+	if len(next) != len(*m) {
+		e.pairs.Store(&next)
+	}
+}
+
+// Apply makes c the policy of outbound packets. Entries whose filter is in both policies keep their SAs and their held packets;
+// packets held for a filter that is gone are dropped.
+func (p *Plane) Apply(c *policy.Compiled) {
+	p.install.Lock()
+	defer p.install.Unlock()
+	old := p.snapshot.Load()
+	next := &snapshot{byID: make(map[string]*entry, len(c.Outbound))}
+	entries := make([]classifier.Entry[*entry], 0, len(c.Outbound))
+	for _, f := range c.Outbound {
+		e := &entry{filter: f}
+		if old != nil {
+			if kept := old.byID[f.ID]; kept != nil {
+				e = kept
+			}
+		}
+		next.byID[f.ID] = e
+		entries = append(entries, classifier.Entry[*entry]{Filter: f.Filter, Value: e})
+	}
+	next.index = classifier.Build(entries)
+	p.snapshot.Store(next)
+	if old == nil {
+		return
+	}
+	for id, e := range old.byID {
+		if next.byID[id] != e {
+			p.dropHeld(e)
+		}
+	}
+}
+
+// Install hangs an outbound bundle on the entry of a filter and sends what was held for it. pair is that of a transport filter. It reports
+// false if the policy no longer has the filter, or if the filter has its full number of pairs.
+func (p *Plane) Install(filterID string, pair Pair, b *Bundle) bool {
+	p.install.Lock()
+	defer p.install.Unlock()
+	s := p.snapshot.Load()
+	if s == nil || s.byID[filterID] == nil {
+		return false
+	}
+	e := s.byID[filterID]
+	if b.Outer.Remote.Port() != 0 {
+		b.socket = p.socket(b.Outer.Local)
+	}
+	if _, ok := e.set(pair, b); !ok {
+		return false
+	}
+	p.releaseHeld(e, pair, b)
+	return true
+}
+
+// Uninstall takes the outbound bundle of a child SA off its filter. Packets that need one from now on are held and ask for a new one.
+func (p *Plane) Uninstall(filterID string, child uint64) {
+	p.install.Lock()
+	defer p.install.Unlock()
+	if s := p.snapshot.Load(); s != nil {
+		if e := s.byID[filterID]; e != nil {
+			e.remove(child)
+		}
+	}
+}
+
+// holds are the packets of one entry that wait for a negotiation.
+type holds struct {
+	mu    sync.Mutex
+	pairs map[Pair]*hold
+}

@@ -1,0 +1,265 @@
+package endpoint
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/dataplane"
+	"github.com/goipsec/goipsec/pkg/ike"
+	"github.com/goipsec/goipsec/pkg/keylog"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/sa"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// Endpoint is one running endpoint. Make it with New.
+type Endpoint struct {
+	opts    Options
+	log     *slog.Logger
+	started time.Time
+
+	host   host
+	db     *sa.DB
+	plane  *dataplane.Plane
+	engine *ike.Engine
+	keys   *keylog.Log
+
+	events   chan dataplane.Event
+	control  chan dataplane.Datagram
+	commands chan func(now time.Time)
+	changes  <-chan struct{}
+	stop     chan struct{}
+	stopOnce sync.Once
+	done     chan struct{}
+
+	// What follows belongs to the goroutine of Run.
+	policy     *policy.Policy
+	compiled   *policy.Compiled
+	applied    time.Time
+	children   map[uint64]*child
+	nextManual uint64
+	manual     map[string]uint64 // children of manual rules, by filter ID
+	failures   []Failure
+	warnings   []string
+	lastReload string
+	waiters    []*waiter
+	logs       logGate
+}
+
+// firstManual keeps the IDs of manual children apart from those of the key exchange.
+const firstManual = 1 << 62
+
+// New prepares an endpoint and the host under it. On error nothing is left behind on the host.
+func New(opts Options) (*Endpoint, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	if err := selfTest(opts.Policy, opts.Log); err != nil {
+		return nil, err
+	}
+	e := &Endpoint{opts: opts, log: opts.Log, started: time.Now(), policy: opts.Policy, nextManual: firstManual,
+		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
+		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}}
+	e.db = sa.NewDB(rand.Reader, 1<<17)
+	if err := e.prepare(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// prepare sets up the host, the data plane and the key exchange, and takes the host's part back if a later step fails.
+func (e *Endpoint) prepare() (err error) {
+	if e.opts.KeylogDir != "" {
+		if e.keys, err = keylog.Open(e.opts.KeylogDir); err != nil {
+			return err
+		}
+		e.warn("the keys of all SAs are being written to " + e.opts.KeylogDir + ": whoever reads them reads the traffic")
+	}
+	if e.opts.Parts != nil {
+		e.host = &partsHost{parts: e.opts.Parts}
+	} else if e.host, err = openHost(&e.opts); err != nil {
+		return errors.Join(err, e.closeKeys())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.host.close(), e.closeKeys())
+		}
+	}()
+	if e.compiled, err = policy.Compile(e.policy, e.host.addresses()); err != nil {
+		return err
+	}
+	parts, err := e.host.open(e.compiled)
+	if err != nil {
+		return err
+	}
+	for _, w := range append(parts.warnings, e.compiled.Warnings...) {
+		e.warn(w)
+	}
+	e.changes = parts.changes
+	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: time.Now,
+		Events: e.events, Control: e.control, Rand: rand.Reader, MTU: parts.mtu})
+	if err != nil {
+		return err
+	}
+	e.engine, err = ike.New(ike.Config{Rand: rand.Reader, Policy: e.compiled, NewSPI: func(suite.Protocol) (uint32, error) { return e.db.Reserve() },
+		Port: e.opts.Port, NATPort: e.opts.NATPort})
+	if err != nil {
+		return err
+	}
+	e.plane.Apply(e.compiled)
+	e.applied = e.started
+	return e.installManual(e.compiled, e.started)
+}
+
+func (e *Endpoint) closeKeys() error {
+	if e.keys == nil {
+		return nil
+	}
+	return e.keys.Close()
+}
+
+func (e *Endpoint) warn(text string) {
+	e.warnings = append(e.warnings, text)
+	e.log.Warn(text)
+}
+
+// selfTest runs the known-answer tests and fails if the policy needs an algorithm that failed one.
+func selfTest(p *policy.Policy, log *slog.Logger) error {
+	failed := suite.SelfTest()
+	for _, err := range failed {
+		log.Error("an algorithm gave a wrong answer and is disabled: this build or machine is faulty", "error", err)
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	for _, r := range p.Rules {
+		for _, m := range r.Action.Methods {
+			if !available(&m) {
+				return fmt.Errorf("rule %q needs an algorithm that failed its self-test; do not use this build or this machine: %w", r.Name, failed[0])
+			}
+		}
+	}
+	return nil
+}
+
+func available(m *policy.Method) bool {
+	if m.ESP != nil {
+		if _, ok := m.ESP.Encr.Info(); !ok {
+			return false
+		}
+		if _, ok := m.ESP.Integ.Info(); !ok && m.ESP.Integ != suite.IntegNone {
+			return false
+		}
+	}
+	if m.AH != nil {
+		if _, ok := m.AH.Integ.Info(); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Run works until ctx ends or Stop is called, and then takes everything back. It returns nil after an orderly end.
+func (e *Endpoint) Run(ctx context.Context) error {
+	defer close(e.done)
+	planeCtx, stopPlane := context.WithCancel(context.Background())
+	planeEnded := make(chan error, 1)
+	go func() { planeEnded <- e.plane.Run(planeCtx) }()
+	runErr := e.loop(ctx, planeEnded)
+	e.shutdown()
+	stopPlane()
+	if runErr == nil {
+		runErr = <-planeEnded
+	}
+	return errors.Join(runErr, e.host.close(), e.closeKeys())
+}
+
+// loop is the one goroutine that owns the key exchange.
+func (e *Endpoint) loop(ctx context.Context, planeEnded <-chan error) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case d := <-e.control:
+			e.receive(time.Now(), d)
+		case ev := <-e.events:
+			e.planeEvent(time.Now(), ev)
+		case f := <-e.commands:
+			f(time.Now())
+		case <-e.changes:
+			e.addressesChanged(time.Now())
+		case <-tick.C:
+			e.housekeeping(time.Now())
+		case <-timer.C:
+		case err := <-planeEnded:
+			return fmt.Errorf("the data plane stopped: %w", err)
+		case <-e.stop:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+		e.settle(timer)
+	}
+}
+
+// settle runs due timers, applies what the key exchange asks for, and sets the timer for its next deadline.
+func (e *Endpoint) settle(timer *time.Timer) {
+	now := time.Now()
+	e.engine.Advance(now)
+	e.drain(now)
+	next := time.Hour
+	if d := e.engine.Deadline(); !d.IsZero() {
+		next = max(time.Until(d), time.Millisecond)
+	}
+	timer.Reset(next)
+}
+
+// Stop asks Run to end, and returns at once.
+func (e *Endpoint) Stop() { e.stopOnce.Do(func() { close(e.stop) }) }
+
+// do runs f on the goroutine of Run and waits for it. It fails if the endpoint has ended.
+func (e *Endpoint) do(f func(now time.Time)) error {
+	ran := make(chan struct{})
+	select {
+	case e.commands <- func(now time.Time) { f(now); close(ran) }:
+		<-ran
+		return nil
+	case <-e.done:
+		return errors.New("the endpoint has stopped")
+	}
+}
+
+// shutdown deletes every SA, telling the peers.
+func (e *Endpoint) shutdown() {
+	now := time.Now()
+	e.engine.Close(now)
+	e.drain(now)
+	for id := range e.children {
+		e.removeChild(id)
+	}
+	for _, w := range e.waiters {
+		w.finish(errors.New("the endpoint is stopping"))
+	}
+	e.waiters = nil
+}
+
+// outerAddresses are the addresses that IKE uses for a filter: the tunnel's ends, or the packet's own.
+func (e *Endpoint) outerAddresses(f *policy.QuickModeFilter, pair dataplane.Pair) (local, remote netip.Addr, err error) {
+	t := f.Rule.Tunnel
+	if t == nil {
+		return pair.Local, pair.Remote, nil
+	}
+	if t.Local.IsValid() {
+		return t.Local, t.Remote, nil
+	}
+	local, err = e.host.sourceFor(t.Remote)
+	return local, t.Remote, err
+}

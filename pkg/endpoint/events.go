@@ -1,0 +1,328 @@
+package endpoint
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/dataplane"
+	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+// receive hands an IKE datagram to the key exchange.
+func (e *Endpoint) receive(now time.Time, d dataplane.Datagram) {
+	e.engine.Receive(now, isakmp.Datagram{Local: d.Local, Remote: d.Remote, Data: d.Data})
+}
+
+// planeEvent acts on what a packet needs.
+func (e *Endpoint) planeEvent(now time.Time, ev dataplane.Event) {
+	switch ev.Kind {
+	case dataplane.Acquire:
+		e.acquire(now, ev)
+	case dataplane.Expiring:
+		if c := e.children[ev.Child]; c != nil && !c.manual {
+			e.engine.Expiring(now, ev.Child)
+		}
+	case dataplane.Expired:
+		e.expired(now, ev.Child)
+	case dataplane.Rebound:
+		e.rebound(now, ev.Child, ev.Remote)
+	case dataplane.DeviceChanged:
+		e.host.deviceChanged()
+	}
+}
+
+func (e *Endpoint) acquire(now time.Time, ev dataplane.Event) {
+	if ev.Filter.Rule.Manual != nil {
+		e.log.Warn("a packet matches a rule with manual keys that has no SA", "rule", ev.Filter.Rule.Name)
+		return
+	}
+	local, remote, err := e.outerAddresses(ev.Filter, ev.Pair)
+	if err != nil {
+		e.fail(now, Failure{Rule: ev.Filter.Rule.Name, Filter: ev.Filter.ID, Remote: netip.AddrPortFrom(ev.Filter.Rule.Tunnel.Remote, 0),
+			What: "no negotiation was started: " + err.Error(), Why: "the host has no route to the peer", Next: "check the host's routes to the tunnel's remote end"})
+		return
+	}
+	e.engine.Acquire(now, ev.Filter, ev.Key, local, remote)
+}
+
+func (e *Endpoint) expired(now time.Time, id uint64) {
+	c := e.children[id]
+	if c == nil {
+		return
+	}
+	if c.manual {
+		e.fail(now, Failure{Rule: c.info.Rule, Filter: c.info.Filter, Local: c.info.Local, Remote: c.info.Remote,
+			What: "the manual keys of this rule are used up: the last sequence number was sent",
+			Why:  "a sequence number is never used twice under one key (RFC 4303 §3.3.3)", Next: "put new keys into the policy, at both ends"})
+		return
+	}
+	e.engine.Expired(now, id, "the SA reached its hard limit")
+}
+
+// rebound moves a child to the address that its peer's fresh authenticated packets come from, behind a NAT only.
+func (e *Endpoint) rebound(now time.Time, id uint64, remote netip.AddrPort) {
+	c := e.children[id]
+	if c == nil || !c.info.NATRemote || c.in[0].Remote() == remote {
+		return
+	}
+	e.log.Info("the peer is behind a NAT and its address changed", "rule", c.info.Rule, "from", c.in[0].Remote(), "to", remote)
+	e.move(c, remote)
+}
+
+func (e *Endpoint) move(c *child, remote netip.AddrPort) {
+	for _, in := range c.in {
+		in.SetRemote(remote)
+	}
+	if c.bundle.AH != nil {
+		c.bundle.AH.SetRemote(remote)
+	}
+	if c.bundle.ESP != nil {
+		c.bundle.ESP.SetRemote(remote)
+	}
+}
+
+// drain applies every effect that the key exchange has ready.
+func (e *Endpoint) drain(now time.Time) {
+	for {
+		ev, ok := e.engine.Next()
+		if !ok {
+			return
+		}
+		e.apply(now, ev)
+	}
+}
+
+func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
+	switch ev := ev.(type) {
+	case isakmp.Transmit:
+		err := e.plane.SendIKE(dataplane.Datagram{Local: ev.Local, Remote: ev.Remote, Data: ev.Data})
+		if err != nil {
+			e.logs.log(e.log, now, slog.LevelWarn, "an IKE datagram could not be sent; it will be repeated", "remote", ev.Remote, "error", err)
+		}
+	case isakmp.InboundReady:
+		e.ensureChild(now, ev.Child)
+	case isakmp.ChildUp:
+		e.childUp(now, ev.Child)
+	case isakmp.ChildDown:
+		e.childDown(ev.ID, ev.Reason)
+	case isakmp.PeerUp:
+		e.peerUp(ev.Peer)
+	case isakmp.PeerDown:
+		e.log.Info("main-mode SA is gone", "id", ev.ID, "reason", ev.Reason)
+	case isakmp.SPIReleased:
+		for _, spi := range ev.SPIs {
+			e.db.Release(spi)
+		}
+	case isakmp.Moved:
+		for _, c := range e.children {
+			if c.info.PeerID == ev.PeerID && c.info.Remote.Port() != 0 {
+				e.move(c, ev.Remote)
+			}
+		}
+	case isakmp.Failed:
+		e.negotiationFailed(now, ev)
+	case isakmp.Log:
+		e.logs.log(e.log, now, slog.Level(ev.Level), ev.Message, ev.Attrs...)
+	}
+}
+
+func (e *Endpoint) peerUp(p isakmp.PeerInfo) {
+	e.log.Info("main-mode SA established", "id", p.ID, "rule", p.Rule, "local", p.Local, "remote", p.Remote, "remote_id", p.RemoteID)
+	if e.keys != nil {
+		if err := e.keys.Peer(p); err != nil {
+			e.log.Error("the key log could not be written", "error", err)
+		}
+	}
+}
+
+// ensureChild builds a child and accepts its inbound packets, unless that was done before.
+func (e *Endpoint) ensureChild(now time.Time, info *isakmp.ChildSA) *child {
+	if c := e.children[info.ID]; c != nil {
+		return c
+	}
+	rule := e.ruleOf(info)
+	if rule == nil {
+		return nil
+	}
+	c, err := buildChild(info, rule, e.host.pathMTU(info.Remote.Addr()), now)
+	if err == nil {
+		err = e.installInbound(c)
+	}
+	if err != nil {
+		e.fail(now, Failure{Rule: info.Rule, Filter: info.Filter, Local: info.Local, Remote: info.Remote, What: "a negotiated SA could not be installed: " + err.Error(),
+			Why: "a limit of this endpoint, or a fault of it", Next: "look for the number of SAs in status; report it if that is small"})
+		return nil
+	}
+	e.children[info.ID] = c
+	if e.keys != nil {
+		if err := e.keys.Child(info); err != nil {
+			e.log.Error("the key log could not be written", "error", err)
+		}
+	}
+	return c
+}
+
+func (e *Endpoint) installInbound(c *child) error {
+	install := e.db.Install
+	if c.manual {
+		install = e.db.InstallManual
+	}
+	for i, in := range c.in {
+		if err := install(in); err != nil {
+			for _, done := range c.in[:i] {
+				e.db.RemoveSA(done)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// ruleOf finds the rule that a child was negotiated for.
+func (e *Endpoint) ruleOf(info *isakmp.ChildSA) *policy.Rule {
+	for _, f := range e.compiled.Outbound {
+		if f.ID == info.Filter {
+			return f.Rule
+		}
+	}
+	return nil
+}
+
+func (e *Endpoint) childUp(now time.Time, info *isakmp.ChildSA) {
+	c := e.ensureChild(now, info)
+	if c == nil {
+		e.engine.Delete(now, info.ID)
+		return
+	}
+	c.up = true
+	if !e.plane.Install(info.Filter, c.pair(), c.bundle) {
+		e.log.Warn("a new SA has no place in the policy any more, or its filter has too many pairs of hosts; it is deleted", "rule", info.Rule)
+		e.engine.Delete(now, info.ID)
+		return
+	}
+	e.log.Info("quick-mode SA established", "id", info.ID, "rule", info.Rule, "local", info.Local, "remote", info.Remote, "mode", modeName(info.Mode),
+		"selector", fmt.Sprint(info.Selector), "replaces", info.Replaces)
+	e.wake(info.Filter, nil)
+}
+
+func (e *Endpoint) childDown(id uint64, reason string) {
+	if c := e.children[id]; c != nil {
+		e.log.Info("quick-mode SA is gone", "id", id, "rule", c.info.Rule, "reason", reason)
+	}
+	e.removeChild(id)
+}
+
+// removeChild takes both halves of a child out of the data plane.
+func (e *Endpoint) removeChild(id uint64) {
+	c := e.children[id]
+	if c == nil {
+		return
+	}
+	delete(e.children, id)
+	e.plane.Uninstall(c.info.Filter, id)
+	for _, in := range c.in {
+		e.db.RemoveSA(in)
+	}
+}
+
+func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
+	f := Failure{Filter: ev.Filter, Local: ev.Local, Remote: ev.Remote, What: ev.Failure.What, Why: ev.Failure.Why, Next: ev.Failure.Next, Detail: ev.Failure.Detail}
+	for _, q := range e.compiled.Outbound {
+		if q.ID == ev.Filter {
+			f.Rule = q.Rule.Name
+			break
+		}
+	}
+	e.fail(now, f)
+	e.wake(ev.Filter, fmt.Errorf("%s; %s; %s", f.What, f.Why, f.Next))
+}
+
+// fail remembers a failure for status and logs it. Equal failures in a row are one with a count.
+func (e *Endpoint) fail(now time.Time, f Failure) {
+	f.Time, f.Count = now, 1
+	if n := len(e.failures); n > 0 {
+		last := &e.failures[n-1]
+		if last.What == f.What && last.Remote == f.Remote && last.Filter == f.Filter {
+			last.Count++
+			last.Time = now
+			return
+		}
+	}
+	if e.failures = append(e.failures, f); len(e.failures) > maxFailures {
+		e.failures = e.failures[1:]
+	}
+	e.logs.log(e.log, now, slog.LevelWarn, f.What, "rule", f.Rule, "remote", f.Remote, "why", f.Why, "next", f.Next)
+	if f.Detail != "" {
+		e.logs.log(e.log, now, slog.LevelWarn, f.Detail)
+	}
+}
+
+// housekeeping tells the key exchange of traffic and drops packets that have waited too long.
+func (e *Endpoint) housekeeping(now time.Time) {
+	for id, c := range e.children {
+		if c.manual {
+			continue
+		}
+		in, out := c.in[0].Stats(now).Packets, c.bundleStats(now).Packets
+		if in != c.packetsIn || out != c.packetsOut {
+			e.engine.Traffic(now, id, in != c.packetsIn, out != c.packetsOut)
+			c.packetsIn, c.packetsOut = in, out
+		}
+	}
+	e.plane.ExpireHeld(now, e.opts.HoldTime)
+}
+
+// waiter waits for the SA of a filter.
+type waiter struct {
+	filters map[string]bool
+	result  chan error
+}
+
+func (w *waiter) finish(err error) {
+	select {
+	case w.result <- err:
+	default:
+	}
+}
+
+// wake tells those who wait for a filter how its negotiation ended.
+func (e *Endpoint) wake(filter string, err error) {
+	kept := e.waiters[:0]
+	for _, w := range e.waiters {
+		waited := w.filters[filter]
+		delete(w.filters, filter)
+		if !waited || err == nil && len(w.filters) > 0 {
+			kept = append(kept, w)
+			continue
+		}
+		w.finish(err)
+	}
+	e.waiters = kept
+}
+
+// logGate bounds the lines of log a second that others can cause.
+type logGate struct {
+	second  time.Time
+	lines   int
+	skipped int
+}
+
+const maxLines = 50
+
+func (g *logGate) log(l *slog.Logger, now time.Time, level slog.Level, msg string, attrs ...any) {
+	if now.Sub(g.second) >= time.Second {
+		if g.skipped > 0 {
+			l.Warn("log lines were left out", "lines", g.skipped)
+		}
+		*g = logGate{second: now}
+	}
+	if g.lines++; g.lines > maxLines {
+		g.skipped++
+		return
+	}
+	l.Log(context.Background(), level, msg, attrs...)
+}

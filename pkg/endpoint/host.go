@@ -1,0 +1,86 @@
+package endpoint
+
+import (
+	"net/netip"
+
+	"github.com/goipsec/goipsec/pkg/dataplane"
+	"github.com/goipsec/goipsec/pkg/netio"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/tun"
+)
+
+// host is what an endpoint stands on: the system it runs on, or parts within the process.
+type host interface {
+	// addresses are what *me* stands for now.
+	addresses() []netip.Addr
+	// open makes device, sockets, routes and guard for a policy. What it made, close takes back.
+	open(c *policy.Compiled) (*opened, error)
+	// apply changes routes and guard to those of another policy, or of the same one after a change of addresses.
+	apply(c *policy.Compiled) error
+	// sourceFor is the local address that packets to remote leave from.
+	sourceFor(remote netip.Addr) (netip.Addr, error)
+	// pathMTU is that of the path to remote, in bytes.
+	pathMTU(remote netip.Addr) int
+	// deviceChanged is called when the device went up or down or changed its MTU.
+	deviceChanged()
+	// describe fills what status says about the host.
+	describe(s *Status)
+	close() error
+}
+
+// opened are the parts that the data plane works with.
+type opened struct {
+	device   tun.Device
+	udp      []dataplane.Socket
+	raw      []netio.Conn
+	ip       netio.Conn
+	mtu      int
+	warnings []string
+	changes  <-chan struct{}
+}
+
+const defaultPathMTU = 1500
+
+// partsHost is a host that is all within the process.
+type partsHost struct{ parts *Parts }
+
+func (h *partsHost) addresses() []netip.Addr { return h.parts.Addresses }
+
+func (h *partsHost) open(c *policy.Compiled) (*opened, error) {
+	mtu, err := h.parts.Device.MTU()
+	if err != nil {
+		return nil, err
+	}
+	return &opened{device: h.parts.Device, udp: h.parts.UDP, mtu: mtu}, nil
+}
+
+func (h *partsHost) apply(*policy.Compiled) error { return nil }
+
+func (h *partsHost) sourceFor(remote netip.Addr) (netip.Addr, error) {
+	for _, a := range h.parts.Addresses {
+		if a.Is4() == remote.Is4() {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, errNoSource
+}
+
+func (h *partsHost) pathMTU(netip.Addr) int {
+	if h.parts.PathMTU > 0 {
+		return h.parts.PathMTU
+	}
+	return defaultPathMTU
+}
+
+func (h *partsHost) deviceChanged() {}
+
+func (h *partsHost) describe(s *Status) {
+	s.TUN.Name, _ = h.parts.Device.Name()
+	s.TUN.MTU, _ = h.parts.Device.MTU()
+	s.Guard = "off"
+	for _, u := range h.parts.UDP {
+		s.Listen = append(s.Listen, Listener{Kind: "udp", Address: u.LocalAddr()})
+	}
+}
+
+func (h *partsHost) close() error { return h.parts.Device.Close() }

@@ -1,0 +1,92 @@
+package endpoint
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/dataplane"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/tun"
+)
+
+// Options are what an Endpoint is made from.
+type Options struct {
+	// Policy is the assigned policy, names resolved.
+	Policy *policy.Policy
+	// Load reads the policy again for Reload. Nil: Reload is refused.
+	Load func() (*policy.Policy, error)
+	// Instance tells several endpoints on one machine apart: it names their routes and guard rules. Letters, digits and '-', at most 32.
+	Instance string
+	// ConfigPath and Version are shown by Status only.
+	ConfigPath, Version string
+	// Listen are this host's addresses for IKE and ESP; none: every address of both families.
+	Listen []netip.Addr
+	// Port and NATPort are the UDP ports of IKE, 0: 500 and 4500. With another Port than 500 the non-ESP marker is used from the first
+	// message and NATPort is not used.
+	Port, NATPort uint16
+	// TUNName is the device's name; "": the system chooses ("goipsec%d").
+	TUNName string
+	// MTU of the TUN device in bytes; 0: computed from the outer path and the policy's methods.
+	MTU int
+	// NoGuard goes on without the host's firewall.
+	NoGuard bool
+	// KeylogDir is where key tables for Wireshark are written; "": nowhere.
+	KeylogDir string
+	// Log takes what happens; nil: nothing is logged.
+	Log *slog.Logger
+	// Parts, if set, takes the place of the host: nothing outside the process is touched.
+	Parts *Parts
+	// HoldTime is how long packets wait for a negotiation; 0: 10 s.
+	HoldTime time.Duration
+}
+
+// Parts is an endpoint's surroundings within a process: a device, sockets and the addresses of *me*.
+type Parts struct {
+	Device    tun.Device
+	UDP       []dataplane.Socket
+	Addresses []netip.Addr
+	// PathMTU is that of the outer path, in bytes; 0: 1500.
+	PathMTU int
+}
+
+const (
+	ikePort = 500
+	natPort = 4500
+	// maxFailures is how many failures Status remembers.
+	maxFailures = 32
+)
+
+func (o *Options) check() error {
+	if o.Policy == nil {
+		return errors.New("endpoint: no policy is assigned")
+	}
+	if o.Port == 0 {
+		o.Port = ikePort
+	}
+	if o.NATPort == 0 {
+		o.NATPort = natPort
+	}
+	if o.Port != ikePort {
+		o.NATPort = o.Port
+	}
+	if o.Instance == "" {
+		o.Instance = "goipsec"
+	}
+	if len(o.Instance) > 32 {
+		return errors.New("endpoint: the name of the instance is longer than 32 characters")
+	}
+	for _, c := range o.Instance {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-') {
+			return errors.New("endpoint: the name of the instance may hold letters, digits and '-' only")
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.HoldTime == 0 {
+		o.HoldTime = 10 * time.Second
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package endpoint
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/dataplane"
+	"github.com/goipsec/goipsec/pkg/packet"
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+func pairOf(k *packet.Key) dataplane.Pair { return dataplane.Pair{Local: k.Src, Remote: k.Dst} }
+
+// Reload reads the policy again and applies it. SAs whose filter and settings are still there stay. If the new policy is bad, or cannot be applied, the
+// old one stays and the error wraps ErrPolicyFile.
+func (e *Endpoint) Reload() error {
+	if e.opts.Load == nil {
+		return errors.New("this endpoint's policy does not come from a file")
+	}
+	p, err := e.opts.Load() // outside the loop: reading keys and resolving names may take time
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrPolicyFile, err)
+	}
+	var result error
+	if stopped := e.do(func(now time.Time) { result = e.reload(now, p, err) }); stopped != nil {
+		return stopped
+	}
+	return result
+}
+
+func (e *Endpoint) reload(now time.Time, p *policy.Policy, err error) error {
+	if err == nil {
+		err = e.change(now, p)
+	}
+	e.lastReload = "applied at " + now.Format(time.RFC3339)
+	if err != nil {
+		e.lastReload = "refused at " + now.Format(time.RFC3339) + ": " + err.Error()
+		e.log.Error("reload refused; the old policy stays", "error", err)
+		return err
+	}
+	e.log.Info("reloaded", "policy", p.Name)
+	return nil
+}
+
+// change compiles p and puts it in force everywhere, in the order in which nothing passes that either policy forbids: the guard, routes, data plane,
+// key exchange.
+func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
+	c, err := policy.Compile(p, e.host.addresses())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPolicyFile, err)
+	}
+	if err := selfTest(p, e.log); err != nil {
+		return err
+	}
+	manual, err := e.planManual(c, now)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPolicyFile, err)
+	}
+	if err := e.host.apply(c); err != nil {
+		return errors.Join(err, e.host.apply(e.compiled))
+	}
+	e.policy, e.compiled, e.applied = p, c, now
+	e.plane.Apply(c)
+	e.engine.SetPolicy(now, c)
+	e.drain(now)
+	e.dropManual(c)
+	return e.addManual(manual)
+}
+
+// addressesChanged follows the host's addresses: *me* stands for others now.
+func (e *Endpoint) addressesChanged(now time.Time) {
+	if err := e.change(now, e.policy); err != nil {
+		e.logs.log(e.log, now, 8, "the host's addresses changed and the policy could not be expanded again; it is tried at the next change", "error", err)
+	}
+}
+
+// installManual makes the SAs of the manual rules of c.
+func (e *Endpoint) installManual(c *policy.Compiled, now time.Time) error {
+	list, err := e.planManual(c, now)
+	if err != nil {
+		return err
+	}
+	return e.addManual(list)
+}
+
+// planManual builds, without installing them, the children of manual rules that are not there yet.
+func (e *Endpoint) planManual(c *policy.Compiled, now time.Time) ([]*child, error) {
+	var list []*child
+	rules := map[*policy.Rule]bool{}
+	for _, f := range c.Outbound {
+		if f.Action != policy.Negotiate || f.Rule.Manual == nil {
+			continue
+		}
+		if rules[f.Rule] {
+			return nil, fmt.Errorf("rule %q has manual keys, but its filters stand for more than one pair of addresses, and one key pair can protect only "+
+				"one; write single addresses instead of me or any, and a rule for each pair", f.Rule.Name)
+		}
+		rules[f.Rule] = true
+		if _, there := e.manual[f.ID]; there {
+			continue
+		}
+		ch, err := e.newManual(f, now)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, ch)
+	}
+	return list, nil
+}
+
+func (e *Endpoint) newManual(f *policy.QuickModeFilter, now time.Time) (*child, error) {
+	local, remote, err := e.outerAddresses(f, dataplane.Pair{Local: f.Filter.Src.From, Remote: f.Filter.Dst.From})
+	if err != nil {
+		return nil, fmt.Errorf("rule %q: %w", f.Rule.Name, err)
+	}
+	info, err := manualChild(e.nextManual, f, local, remote, e.opts.NATPort)
+	if err != nil {
+		return nil, err
+	}
+	e.nextManual++
+	ch, err := buildChild(info, f.Rule, e.host.pathMTU(remote), now)
+	if err != nil {
+		return nil, fmt.Errorf("rule %q: %w", f.Rule.Name, err)
+	}
+	if f.Rule.Manual.TestOnly {
+		e.warn(fmt.Sprintf("rule %q uses a counter-mode cipher with manual keys: every start repeats nonces under the same key, which breaks the cipher; "+
+			"for tests only", f.Rule.Name))
+	}
+	return ch, nil
+}
+
+func (e *Endpoint) addManual(list []*child) error {
+	for _, c := range list {
+		if err := e.installInbound(c); err != nil {
+			return fmt.Errorf("rule %q: %w", c.info.Rule, err)
+		}
+		c.up = true
+		e.children[c.info.ID] = c
+		e.manual[c.info.Filter] = c.info.ID
+		e.plane.Install(c.info.Filter, c.pair(), c.bundle)
+		if e.keys != nil {
+			if err := e.keys.Child(c.info); err != nil {
+				e.log.Error("the key log could not be written", "error", err)
+			}
+		}
+	}
+	return nil
+}
+
+// dropManual removes the children of manual filters that c no longer has.
+func (e *Endpoint) dropManual(c *policy.Compiled) {
+	for id, n := range e.manual {
+		if !slices.ContainsFunc(c.Outbound, func(f *policy.QuickModeFilter) bool { return f.ID == id }) {
+			e.removeChild(n)
+			delete(e.manual, id)
+		}
+	}
+}

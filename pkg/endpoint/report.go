@@ -1,0 +1,160 @@
+package endpoint
+
+import (
+	"cmp"
+	"encoding/hex"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/sa"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// Status returns what the endpoint is doing now. After the endpoint has ended it says only that.
+func (e *Endpoint) Status() Status {
+	s := Status{SchemaVersion: SchemaVersion, Instance: e.opts.Instance, Version: e.opts.Version, PID: os.Getpid(), Started: e.started,
+		ConfigPath: e.opts.ConfigPath, KeyLog: e.opts.KeylogDir}
+	if e.do(func(now time.Time) { e.report(now, &s) }) != nil {
+		s.Warnings = append(s.Warnings, "the endpoint has stopped")
+	}
+	return s
+}
+
+func (e *Endpoint) report(now time.Time, s *Status) {
+	s.Now = now
+	s.Policy = PolicyStatus{Name: e.policy.Name, Description: e.policy.Description, Rules: len(e.policy.Rules), MainModeFilters: len(e.compiled.MainMode),
+		OutboundFilters: len(e.compiled.Outbound), InboundFilters: len(e.compiled.Inbound), Applied: e.applied}
+	s.Addresses = e.host.addresses()
+	s.Warnings = slices.Clone(e.warnings)
+	s.LastReload = e.lastReload
+	s.Failures = slices.Clone(e.failures)
+	slices.Reverse(s.Failures)
+	e.host.describe(s)
+	e.reportTraffic(s)
+	e.reportIKE(now, s)
+	for _, c := range e.children {
+		s.Children = append(s.Children, e.reportChild(now, c))
+	}
+	slices.SortFunc(s.Children, func(a, b Child) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func (e *Endpoint) reportTraffic(s *Status) {
+	c := e.plane.Counters()
+	s.Traffic = Traffic{FromTUN: c.FromTUN.Load(), Sealed: c.Sealed.Load(), Permitted: c.Permitted.Load(), Sent: c.Sealed.Load() + c.Permitted.Load(),
+		Received: c.FromWire.Load() - c.IKE.Load(), Opened: c.Opened.Load(), Delivered: c.Delivered.Load(), IKEDatagramsIn: c.IKE.Load()}
+	if held, released := c.Held.Load(), c.Released.Load(); held > released {
+		s.Traffic.Waiting = held - released
+	}
+	for _, ch := range e.children {
+		s.Traffic.OpenedBytes += ch.in[0].Stats(s.Now).Bytes
+		s.Traffic.SealedBytes += ch.bundleStats(s.Now).Bytes
+	}
+	s.Drops = c.Drops()
+	s.Traffic.Keepalives = s.Drops["keepalive"]
+}
+
+func (e *Endpoint) reportIKE(now time.Time, s *Status) {
+	for _, p := range e.engine.Peers() {
+		s.Peers = append(s.Peers, reportPeer(now, &p))
+	}
+}
+
+func reportPeer(now time.Time, p *isakmp.PeerInfo) Peer {
+	hash, weak, _ := p.Hash.Info()
+	group, weakGroup, _ := p.Group.Info()
+	encr, _ := p.Encr.Info()
+	age := now.Sub(p.Established)
+	return Peer{ID: p.ID, Rule: p.Rule, Local: p.Local, Remote: p.Remote, Initiator: p.Initiator, InitiatorCookie: hex.EncodeToString(p.InitiatorCookie[:]),
+		ResponderCookie: hex.EncodeToString(p.ResponderCookie[:]), Encr: encr.Name, KeyBits: p.KeyBits, Hash: hash, Group: group, Auth: p.Auth,
+		RemoteID: p.RemoteID, State: "established", AgeSeconds: seconds(age), SecondsLeft: seconds(p.Lifetime - age), NATLocal: p.NATLocal,
+		NATRemote: p.NATRemote, DPD: p.DPD, Weak: cmp.Or(encr.Weak, weak, weakGroup)}
+}
+
+func seconds(d time.Duration) uint64 { return uint64(max(d, 0) / time.Second) }
+
+// bundleStats are the counters of the outermost outbound SA: each packet passes it once.
+func (c *child) bundleStats(now time.Time) sa.Stats {
+	if c.bundle.AH != nil {
+		return c.bundle.AH.Stats(now)
+	}
+	return c.bundle.ESP.Stats(now)
+}
+
+func (e *Endpoint) reportChild(now time.Time, c *child) Child {
+	i := c.info
+	in, out := c.in[0].Stats(now), c.bundleStats(now)
+	r := Child{ID: i.ID, PeerID: i.PeerID, Rule: i.Rule, FilterID: i.Filter, Filter: i.Selector.String(), Local: i.Local, Remote: c.in[0].Remote(), Mode: modeName(i.Mode),
+		Encap: "ip", Selector: reportSelector(&i.Selector), ESN: i.ESN, Initiator: i.Initiator, Manual: c.manual, State: c.state(),
+		AgeSeconds: seconds(now.Sub(c.since)), IdleSeconds: idle(now, c, in, out), BytesIn: in.Bytes, BytesOut: out.Bytes, PacketsIn: in.Packets,
+		PacketsOut: out.Packets}
+	if i.Remote.Port() != 0 {
+		r.Encap = "udp"
+	}
+	for _, k := range i.Protocols {
+		r.Protocols = append(r.Protocols, reportKeys(&k))
+	}
+	life := c.in[0].Config().Lifetime
+	if life.HardTime > 0 {
+		left := seconds(life.HardTime - now.Sub(c.since))
+		r.SecondsLeft = &left
+	}
+	if life.HardBytes > 0 {
+		left := (life.HardBytes - min(life.HardBytes, max(in.Bytes, out.Bytes))) / 1024
+		r.KilobytesLeft = &left
+	}
+	return r
+}
+
+func (c *child) state() string {
+	if c.up {
+		return "installed"
+	}
+	return "inbound"
+}
+
+func idle(now time.Time, c *child, in, out sa.Stats) uint64 {
+	last := c.since
+	for _, t := range []time.Time{in.LastUsed, out.LastUsed} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return seconds(now.Sub(last))
+}
+
+func modeName(m suite.Mode) string {
+	if m == suite.Tunnel {
+		return "tunnel"
+	}
+	return "transport"
+}
+
+func reportKeys(k *isakmp.ProtocolKeys) ChildKeys {
+	r := ChildKeys{Protocol: "esp", SPIIn: k.SPIIn, SPIOut: k.SPIOut, KeyBits: k.KeyBits}
+	if k.Protocol == suite.AH {
+		r.Protocol = "ah"
+	}
+	if i, ok := k.Encr.Info(); ok && k.Encr != suite.EncrNone {
+		r.Encr, r.Weak = i.Name, i.Weak
+	}
+	if i, ok := k.Integ.Info(); ok && k.Integ != suite.IntegNone {
+		r.Integ = i.Name
+		r.Weak = cmp.Or(r.Weak, i.Weak)
+	}
+	return r
+}
+
+func reportSelector(f *classifier.Filter) Selector {
+	return Selector{LocalFrom: f.Src.From, LocalTo: f.Src.To, RemoteFrom: f.Dst.From, RemoteTo: f.Dst.To, Protocol: f.Proto,
+		LocalPorts: reportPorts(f.SrcPorts), RemotePorts: reportPorts(f.DstPorts)}
+}
+
+func reportPorts(p classifier.Ports) *PortRange {
+	if !p.Given {
+		return nil
+	}
+	return &PortRange{From: p.From, To: p.To}
+}

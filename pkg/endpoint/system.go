@@ -1,0 +1,299 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/goipsec/goipsec/pkg/dataplane"
+	"github.com/goipsec/goipsec/pkg/guard"
+	"github.com/goipsec/goipsec/pkg/netio"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/route"
+	"github.com/goipsec/goipsec/pkg/suite"
+	"github.com/goipsec/goipsec/pkg/tun"
+)
+
+// systemHost is the machine: its interfaces, routing and firewall.
+type systemHost struct {
+	opts    *Options
+	id      route.Identity
+	routes  *route.Host
+	device  tun.Device
+	name    string
+	mtu     int
+	sockets []netio.Conn
+	listen  []Listener
+	plan    route.Plan
+	guarded bool
+	cancel  context.CancelFunc
+
+	once sync.Once
+	last error
+}
+
+func openHost(opts *Options) (host, error) {
+	if err := route.KernelIPsec(); err != nil {
+		return nil, err
+	}
+	return &systemHost{opts: opts, id: route.Derive(opts.Instance)}, nil
+}
+
+// addresses lists the host's own addresses; those of the TUN device are not among them, a rule's inner address is added by the policy.
+func (h *systemHost) addresses() []netip.Addr {
+	list, err := route.LocalAddrs(h.name)
+	if err != nil {
+		h.opts.Log.Error("the host's addresses could not be read", "error", err)
+	}
+	if len(h.opts.Listen) == 0 {
+		return list
+	}
+	for _, a := range h.opts.Listen {
+		if !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// open makes everything in the order in which nothing can leak: sockets, device, guard, then routes.
+func (h *systemHost) open(c *policy.Compiled) (*opened, error) {
+	o := &opened{}
+	if err := h.openSockets(o); err != nil {
+		return nil, err
+	}
+	if err := h.openDevice(c, o); err != nil {
+		return nil, err
+	}
+	if err := h.installGuard(c, o); err != nil {
+		return nil, err
+	}
+	if err := h.routes.Setup(); err != nil {
+		return nil, err
+	}
+	if err := h.applyRoutes(c); err != nil {
+		return nil, err
+	}
+	changed, err := h.routes.LoosenRPFilter()
+	if err != nil {
+		return nil, err
+	}
+	for _, setting := range changed {
+		o.warnings = append(o.warnings, "strict reverse-path filtering would drop what comes out of the tunnel; loosened until the end: "+setting)
+	}
+	if w := route.ForwardingWarning(h.plan.Behind); w != "" {
+		o.warnings = append(o.warnings, w)
+	}
+	o.changes, err = h.watch()
+	return o, err
+}
+
+func (h *systemHost) netio() netio.Options { return netio.Options{Mark: h.id.Mark} }
+
+// openSockets binds UDP and raw sockets on the listen addresses, or on every address of the families that the host has.
+func (h *systemHost) openSockets(o *opened) error {
+	addrs, optional := h.opts.Listen, false
+	if len(addrs) == 0 {
+		addrs, optional = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}, true
+	}
+	for _, a := range addrs {
+		err := h.openAddress(a, o)
+		if err != nil && optional && a.Is6() && errors.Is(err, syscall.EAFNOSUPPORT) {
+			o.warnings = append(o.warnings, "this host has no IPv6: "+err.Error())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	clear, err := netio.OpenClear(h.netio())
+	if err != nil {
+		return err
+	}
+	h.sockets = append(h.sockets, clear)
+	o.ip = clear
+	return nil
+}
+
+func (h *systemHost) openAddress(a netip.Addr, o *opened) error {
+	ports := []uint16{h.opts.Port}
+	if h.opts.NATPort != h.opts.Port {
+		ports = append(ports, h.opts.NATPort)
+	}
+	for _, port := range ports {
+		c, err := netio.ListenUDP(netip.AddrPortFrom(a, port), h.netio())
+		if err != nil {
+			return err
+		}
+		h.keep(c, "udp")
+		o.udp = append(o.udp, dataplane.Socket{Conn: c, Marker: port != ikePort})
+	}
+	for _, proto := range []suite.Protocol{suite.ESP, suite.AH} {
+		c, err := netio.ListenRaw(uint8(proto), a, h.netio())
+		if err != nil {
+			return err
+		}
+		h.keep(c, map[suite.Protocol]string{suite.ESP: "esp", suite.AH: "ah"}[proto])
+		o.raw = append(o.raw, c)
+	}
+	return nil
+}
+
+func (h *systemHost) keep(c netio.Conn, kind string) {
+	h.sockets = append(h.sockets, c)
+	h.listen = append(h.listen, Listener{Kind: kind, Address: c.LocalAddr()})
+}
+
+func (h *systemHost) openDevice(c *policy.Compiled, o *opened) (err error) {
+	h.mtu = h.opts.MTU
+	if h.mtu == 0 {
+		h.mtu = h.deviceMTU(c)
+	}
+	name := h.opts.TUNName
+	if name == "" {
+		name = "goipsec%d"
+	}
+	if h.device, err = tun.Create(name, h.mtu); err != nil {
+		return err
+	}
+	if h.name, err = h.device.Name(); err != nil {
+		return err
+	}
+	o.device, o.mtu = h.device, h.mtu
+	h.routes, err = route.Open(route.Config{Instance: h.opts.Instance, Device: h.name, MTU: h.mtu})
+	return err
+}
+
+// deviceMTU is what every peer's path carries after the dearest method of the policy, but never under what IPv6 needs.
+func (h *systemHost) deviceMTU(c *policy.Compiled) int {
+	path := defaultPathMTU
+	for _, m := range c.MainMode {
+		if m.Remote.IsHost() {
+			path = min(path, h.pathMTU(m.Remote.From))
+		}
+	}
+	return max(path-overhead(c), 1280)
+}
+
+func (h *systemHost) installGuard(c *policy.Compiled, o *opened) error {
+	if h.opts.NoGuard {
+		o.warnings = append(o.warnings, "there is no guard: clear packets that arrive from the network are accepted even where the policy blocks them or wants them protected")
+		return nil
+	}
+	h.guarded = true
+	return guard.Install(h.guardConfig(c))
+}
+
+func (h *systemHost) guardConfig(c *policy.Compiled) guard.Config {
+	return guard.Config{Instance: h.opts.Instance, Device: h.name, Mark: route.MarkBase, MarkMask: route.MarkMask,
+		Ports: []uint16{h.opts.Port, h.opts.NATPort}, Inbound: guardRules(c.Inbound), Outbound: guardRules(c.Outbound)}
+}
+
+func (h *systemHost) applyRoutes(c *policy.Compiled) error {
+	h.plan = plan(c, h.addresses())
+	return h.routes.Apply(h.plan)
+}
+
+// apply follows a new policy: the guard first, so that nothing is open between the two.
+func (h *systemHost) apply(c *policy.Compiled) error {
+	var err error
+	if h.guarded {
+		err = guard.Install(h.guardConfig(c))
+	}
+	return errors.Join(err, h.applyRoutes(c))
+}
+
+// watch turns the system's changes of addresses and links into a signal.
+func (h *systemHost) watch() (<-chan struct{}, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	changes, err := route.Watch(ctx)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("the host's addresses cannot be watched: %w", err)
+	}
+	h.cancel = cancel
+	signal := make(chan struct{}, 1)
+	go func() {
+		for range changes {
+			select {
+			case signal <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return signal, nil
+}
+
+func (h *systemHost) sourceFor(remote netip.Addr) (netip.Addr, error) {
+	return route.SourceFor(remote, h.id.Mark)
+}
+
+func (h *systemHost) pathMTU(remote netip.Addr) int {
+	if mtu, err := route.RouteMTU(remote, h.id.Mark); err == nil && mtu > 0 {
+		return min(mtu, 65535)
+	}
+	return defaultPathMTU
+}
+
+// deviceChanged puts the routes back that the system took away when the device went down.
+func (h *systemHost) deviceChanged() {
+	if mtu, err := h.device.MTU(); err == nil {
+		h.mtu = mtu
+	}
+	if err := h.routes.Apply(h.plan); err != nil {
+		h.opts.Log.Warn("the TUN device changed and its routes could not be set again", "device", h.name, "error", err)
+	}
+}
+
+func (h *systemHost) describe(s *Status) {
+	s.TUN = TUNStatus{Name: h.name, MTU: h.mtu}
+	for _, c := range h.plan.Captures {
+		s.TUN.Routes = append(s.TUN.Routes, c.Prefix)
+	}
+	s.Listen = slices.Clone(h.listen)
+	s.Guard = "off"
+	if h.guarded {
+		s.Guard = "nftables"
+	}
+}
+
+// close takes back what open made, in the reverse order, whatever of it there is.
+func (h *systemHost) close() error {
+	h.once.Do(func() { h.last = h.takeBack() })
+	return h.last
+}
+
+func (h *systemHost) takeBack() error {
+	var errs []error
+	if h.cancel != nil {
+		h.cancel()
+	}
+	if h.routes != nil {
+		errs = append(errs, h.routes.Close())
+	}
+	if h.guarded {
+		_, err := guard.Clear(h.opts.Instance)
+		errs = append(errs, err)
+	}
+	if h.device != nil {
+		errs = append(errs, h.device.Close())
+	}
+	for _, s := range h.sockets {
+		s.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// Clean removes what a killed endpoint of that name left on the host, and says what it removed.
+func Clean(instance string) ([]string, error) {
+	removed, err := route.Clean(instance, route.DefaultStateDir)
+	cleared, guardErr := guard.Clear(instance)
+	if cleared {
+		removed = append(removed, "guard of instance "+instance)
+	}
+	return removed, errors.Join(err, guardErr)
+}
