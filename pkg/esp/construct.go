@@ -22,7 +22,8 @@ type layout struct {
 	spi   uint32
 	esn   bool
 	iv    int
-	align int // payload, padding and trailer together are a multiple of it: the block size, and at least 4 (RFC 4303 §2.4)
+	block int // the cipher's block size
+	align int // what we send is padded to a multiple of it: the block size, and at least 4 (RFC 4303 §2.4)
 	icv   int
 }
 
@@ -39,10 +40,11 @@ func (l *layout) sealed(n int) int {
 	return l.head() + (n+trailerLen+l.align-1)/l.align*l.align + l.icv
 }
 
-// valid reports whether an ESP packet can be n bytes long: room for every part, and whole blocks.
+// valid reports whether a received ESP packet can be n bytes long: room for every part, and whole blocks. That a sender must align to
+// four bytes is no reason to refuse one that a stream cipher let slip: Linux takes it too.
 func (l *layout) valid(n int) bool {
 	body := n - l.head() - l.icv
-	return body >= l.align && body%l.align == 0
+	return body >= trailerLen && body%l.block == 0
 }
 
 // transform encrypts and authenticates. The slice is a whole ESP packet, from SPI to ICV, with its IV in place.
@@ -63,7 +65,7 @@ func choose(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uin
 	if len(keymat) <= info.SaltLen && e != suite.Null {
 		return l, nil, fmt.Errorf("esp: %s needs a key and %d bytes of salt, not %d bytes in all", info.Name, info.SaltLen, len(keymat))
 	}
-	l.iv, l.icv, l.align = info.IVLen, info.ICVLen, max(4, info.BlockSize)
+	l.iv, l.icv, l.block, l.align = info.IVLen, info.ICVLen, max(1, info.BlockSize), max(4, info.BlockSize)
 	if info.Combined {
 		if i != suite.IntegNone {
 			return l, nil, fmt.Errorf("esp: %s authenticates by itself and takes no integrity algorithm beside it (RFC 4303 §3.3.2.2): leave it out", info.Name)

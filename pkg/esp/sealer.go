@@ -101,10 +101,13 @@ func pad(tail []byte, next uint8) {
 // Dummy turns pkt[hlen:] into the frame of a dummy packet: the gap's payload is zeroed, and n and next are what Seal takes. The receiver drops it
 // after authentication (RFC 4303 §2.6). The slice must be a length that SealedLen can give; ErrBuffer otherwise.
 func (s *Sealer) Dummy(pkt []byte, hlen int) (n int, next uint8, err error) {
-	if hlen < 0 || hlen > len(pkt) || !s.valid(len(pkt)-hlen) {
+	if hlen < 0 || hlen > len(pkt) {
 		return 0, 0, ErrBuffer
 	}
 	n = s.MaxPayload(len(pkt) - hlen)
+	if n < 0 || s.sealed(n) != len(pkt)-hlen {
+		return 0, 0, ErrBuffer
+	}
 	clear(pkt[hlen+s.head():][:n])
 	return n, NoNextHeader, nil
 }
