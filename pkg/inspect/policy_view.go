@@ -1,0 +1,176 @@
+package inspect
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// SchemaVersion is that of every JSON form of this package.
+const SchemaVersion = 1
+
+// PolicyView is a policy as its administrator wrote it, without its secrets.
+type PolicyView struct {
+	SchemaVersion int          `json:"schema_version"`
+	Name          string       `json:"name"`
+	Description   string       `json:"description,omitempty"`
+	MainMode      []MethodView `json:"main_mode_methods"`
+	MainModeLife  uint64       `json:"main_mode_seconds"`
+	QuickModes    uint32       `json:"quick_modes_per_main_mode"` // 0: no limit
+	Rules         []RuleView   `json:"rules"`
+}
+
+// RuleView is one rule.
+type RuleView struct {
+	Name    string       `json:"name"`
+	Place   string       `json:"place"` // file:line:column
+	Action  string       `json:"action"`
+	Mode    string       `json:"mode,omitempty"`   // "transport" or "tunnel", for rules that negotiate
+	Tunnel  string       `json:"tunnel,omitempty"` // both ends
+	Inner   string       `json:"inner,omitempty"`  // this host's address inside
+	Filters []string     `json:"filters"`
+	Methods []MethodView `json:"methods,omitempty"`
+	PFS     string       `json:"pfs,omitempty"`
+	Auth    []string     `json:"auth,omitempty"`
+	Manual  bool         `json:"manual,omitempty"`
+}
+
+// MethodView is one security method, or one main-mode method (then without lifetime).
+type MethodView struct {
+	Name      string   `json:"name"`
+	Seconds   uint32   `json:"seconds,omitempty"`
+	Kilobytes uint32   `json:"kilobytes,omitempty"`
+	Weak      []string `json:"weak,omitempty"`
+}
+
+// ViewPolicy makes the view of a policy.
+func ViewPolicy(p *policy.Policy) PolicyView {
+	k := p.KeyExchange
+	life := k.Lifetime
+	if life == 0 {
+		life = policy.DefaultMainModeLifetime
+	}
+	v := PolicyView{SchemaVersion: SchemaVersion, Name: p.Name, Description: p.Description, MainModeLife: uint64(life.Seconds()), QuickModes: k.QuickModes}
+	for _, m := range k.Methods {
+		v.MainMode = append(v.MainMode, MethodView{Name: m.String(), Weak: m.Weak()})
+	}
+	for _, r := range p.Rules {
+		v.Rules = append(v.Rules, viewRule(r))
+	}
+	return v
+}
+
+func viewRule(r *policy.Rule) RuleView {
+	v := RuleView{Name: r.Name, Place: r.Source.String(), Action: r.Action.Kind.String(), Manual: r.Manual != nil}
+	for i := range r.Filters {
+		v.Filters = append(v.Filters, genericText(&r.Filters[i]))
+	}
+	if r.Action.Kind != policy.Negotiate {
+		return v
+	}
+	v.Mode = "transport"
+	if t := r.Tunnel; t != nil {
+		v.Mode, v.Tunnel = "tunnel", tunnelText(t)
+	}
+	for _, m := range r.Action.Methods {
+		l := m.EffectiveLifetime()
+		v.Methods = append(v.Methods, MethodView{Name: m.String(), Seconds: l.Seconds, Kilobytes: l.Kilobytes, Weak: m.Weak()})
+	}
+	if r.Action.PFS != suite.GroupNone {
+		v.PFS = r.Action.PFS.String()
+	}
+	for _, a := range r.Auth {
+		v.Auth = append(v.Auth, authText(&a))
+	}
+	return v
+}
+
+func tunnelText(t *policy.Tunnel) string {
+	end := func(valid bool, addr, otherwise string) string {
+		if valid {
+			return addr
+		}
+		return otherwise
+	}
+	if t.Endpoint.IsValid() {
+		return "endpoint " + t.Endpoint.String()
+	}
+	return end(t.Local.IsValid(), t.Local.String(), "the address that the route uses") + " .. " + end(t.Remote.IsValid(), t.Remote.String(), "any peer")
+}
+
+func authText(a *policy.AuthMethod) string {
+	s := a.Kind.String()
+	if a.LocalID != "" {
+		s += " as " + a.LocalID
+	}
+	if a.RemoteID != "" {
+		s += " with " + a.RemoteID
+	}
+	return s
+}
+
+// WriteText writes the view for a person.
+func (v PolicyView) WriteText(w io.Writer) error {
+	p := &printer{w: w}
+	p.line("policy %q", v.Name)
+	if v.Description != "" {
+		p.line("  %s", v.Description)
+	}
+	limit := "no limit"
+	if v.QuickModes != 0 {
+		limit = fmt.Sprint(v.QuickModes)
+	}
+	p.line("  main mode: %d s, quick modes per main mode: %s", v.MainModeLife, limit)
+	for i, m := range v.MainMode {
+		p.line("    %d. %s%s", i+1, m.Name, weakMark(m.Weak))
+	}
+	for _, r := range v.Rules {
+		p.line("")
+		r.write(p)
+	}
+	return p.err
+}
+
+func (r RuleView) write(p *printer) {
+	kind := r.Action
+	if r.Mode != "" {
+		kind += ", " + r.Mode + " mode"
+	}
+	if r.Manual {
+		kind += ", manual keys"
+	}
+	p.line("rule %q: %s  (%s)", r.Name, kind, r.Place)
+	for _, f := range r.Filters {
+		p.line("  filter  %s", f)
+	}
+	if r.Tunnel != "" {
+		p.line("  tunnel  %s", r.Tunnel)
+	}
+	for i, m := range r.Methods {
+		p.line("  method  %d. %s, %s%s", i+1, m.Name, lifetimeText(m.Seconds, m.Kilobytes), weakMark(m.Weak))
+	}
+	if r.PFS != "" {
+		p.line("  pfs     %s", r.PFS)
+	}
+	if len(r.Auth) > 0 {
+		p.line("  auth    %s", strings.Join(r.Auth, ", then "))
+	}
+}
+
+func lifetimeText(seconds, kilobytes uint32) string {
+	s := fmt.Sprintf("%d s", seconds)
+	if kilobytes != 0 && kilobytes != policy.MaxKilobytes {
+		s += fmt.Sprintf(" or %d KB", kilobytes)
+	}
+	return s
+}
+
+func weakMark(weak []string) string {
+	if len(weak) == 0 {
+		return ""
+	}
+	return "  (weak: " + strings.Join(weak, "; ") + ")"
+}
