@@ -1,0 +1,279 @@
+package endpoint
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteText writes the status as tables for a person.
+func (s Status) WriteText(w io.Writer) error {
+	t := &tables{w: w}
+	t.line("instance %s (goipsec %s, process %d), up %s", s.Instance, s.Version, s.PID, s.Now.Sub(s.Started).Truncate(time.Second))
+	t.line("policy %q from %s: %d rules, %d outbound and %d inbound filters, applied %s", s.Policy.Name, s.ConfigPath, s.Policy.Rules, s.Policy.OutboundFilters, s.Policy.InboundFilters, s.Policy.Applied.Format(time.DateTime))
+	t.line("tun %s, mtu %d; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, s.Guard, listenText(s.Listen))
+	for _, x := range s.Warnings {
+		t.line("warning: %s", x)
+	}
+	if s.KeyLog != "" {
+		t.line("warning: keys are being written to %s", s.KeyLog)
+	}
+	t.peers(s.Peers)
+	t.children(s.Children)
+	t.negotiations(s.Negotiating)
+	t.counters(s)
+	t.failures(s.Failures)
+	return t.err
+}
+
+// tables writes lines and aligned tables, and keeps the first error.
+type tables struct {
+	w   io.Writer
+	err error
+}
+
+func (t *tables) line(format string, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.w, format+"\n", args...)
+	}
+}
+
+// table writes a title with the number of its entries, and their rows under a header.
+func (t *tables) table(title string, n int, header string, rows []string) {
+	t.line("\n%s: %d", title, n)
+	if len(rows) == 0 || t.err != nil {
+		return
+	}
+	tw := tabwriter.NewWriter(t.w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, header)
+	for _, r := range rows {
+		fmt.Fprintln(tw, r)
+	}
+	t.err = tw.Flush()
+}
+
+func (t *tables) peers(list []Peer) {
+	rows := make([]string, len(list))
+	for i, p := range list {
+		rows[i] = fmt.Sprintf("  %d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", p.ID, p.State, role(p.Initiator), p.Local, p.Remote, orDash(p.RemoteID),
+			strings.TrimSpace(sized(p.Encr, p.KeyBits)+" "+p.Hash+" "+p.Group)+weak(p.Weak), elapsed(p.AgeSeconds), elapsed(p.SecondsLeft), peerNotes(p))
+	}
+	t.table("main-mode SAs", len(list), "  ID\tSTATE\tROLE\tLOCAL\tREMOTE\tIDENTITY\tALGORITHMS\tAGE\tLEFT\tNOTES", rows)
+}
+
+func (t *tables) children(list []Child) {
+	var rows []string
+	for _, c := range list {
+		for i, k := range c.Protocols {
+			if i > 0 { // the second protocol of one pair: only what differs
+				rows = append(rows, fmt.Sprintf("  \t\t\t\t%s\t%08x\t%08x\t%s", k.Protocol, k.SPIIn, k.SPIOut, algorithms(k)))
+				continue
+			}
+			rows = append(rows, fmt.Sprintf("  %d\t%s\t%s\t%s\t%s\t%08x\t%08x\t%s\t%s\t%s\t%s\t%s", c.ID, c.State, c.Rule, c.Selector, protocolText(c, k), k.SPIIn, k.SPIOut,
+				algorithms(k), elapsed(c.AgeSeconds), limits(c), count(c.PacketsIn, c.BytesIn), count(c.PacketsOut, c.BytesOut)))
+		}
+	}
+	t.table("quick-mode SAs", len(list), "  ID\tSTATE\tRULE\tSELECTOR\tMODE\tSPI IN\tSPI OUT\tALGORITHMS\tAGE\tLEFT\tIN\tOUT", rows)
+}
+
+func (t *tables) negotiations(list []Negotiation) {
+	if len(list) == 0 {
+		return
+	}
+	rows := make([]string, len(list))
+	for i, n := range list {
+		rows[i] = fmt.Sprintf("  %s\t%s\t%s\t%s\t%s\t%d", n.Rule, n.Filter, n.Local, n.Remote, elapsed(n.AgeSeconds), n.WaitingPackets)
+	}
+	t.table("negotiating", len(list), "  RULE\tFILTER\tLOCAL\tREMOTE\tSINCE\tWAITING", rows)
+}
+
+func (t *tables) counters(s Status) {
+	c := s.Traffic
+	t.line("\npackets out: %d from the TUN, %d sealed, %d permitted in clear, %d waiting", c.FromTUN, c.Sealed, c.Permitted, c.Waiting)
+	t.line("packets in:  %d received, %d opened, %d delivered", c.Received, c.Opened, c.Delivered)
+	t.reasons("drops", s.Drops)
+	t.reasons("refused by the key exchange", s.IKE.Refused)
+	if s.IKE.Panics > 0 {
+		t.line("faults caught in the key exchange: %d (please report them)", s.IKE.Panics)
+	}
+}
+
+// reasons writes counters that are not zero, in the order of their names.
+func (t *tables) reasons(title string, counts map[string]uint64) {
+	var rows []string
+	var sum uint64
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		if counts[k] > 0 {
+			rows = append(rows, fmt.Sprintf("  %s\t%d", k, counts[k]))
+			sum += counts[k]
+		}
+	}
+	t.line("%s: %d", title, sum)
+	if len(rows) > 0 && t.err == nil {
+		tw := tabwriter.NewWriter(t.w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(tw, strings.Join(rows, "\n"))
+		t.err = tw.Flush()
+	}
+}
+
+func (t *tables) failures(list []Failure) {
+	if len(list) == 0 {
+		return
+	}
+	t.line("\nfailures: %d", len(list))
+	for _, f := range list {
+		times := ""
+		if f.Count > 1 {
+			times = fmt.Sprintf(" (%d times)", f.Count)
+		}
+		t.line("  %s  %s with %s: %s%s", f.Time.Format(time.TimeOnly), orDash(f.Rule), f.Remote, f.What, times)
+		for _, s := range []struct{ label, text string }{{"likely cause", f.Why}, {"next step", f.Next}} {
+			if s.text != "" {
+				t.line("    %s: %s", s.label, s.text)
+			}
+		}
+		for _, l := range strings.Split(strings.TrimRight(f.Detail, "\n"), "\n") {
+			if l != "" {
+				t.line("      %s", l)
+			}
+		}
+	}
+}
+
+// String writes a child on one line: "SA 7 (esp 00001001/00002002, tunnel, aes-gcm-16 128), rule web, 12 packets out, 11 in".
+func (c Child) String() string {
+	var keys []string
+	for _, k := range c.Protocols {
+		keys = append(keys, fmt.Sprintf("%s in %08x out %08x, %s", k.Protocol, k.SPIIn, k.SPIOut, algorithms(k)))
+	}
+	return fmt.Sprintf("SA %d (%s, %s mode), %s, rule %s, %d packets out, %d in", c.ID, strings.Join(keys, " + "), c.Mode, c.State, c.Rule, c.PacketsOut, c.PacketsIn)
+}
+
+// String writes the selector as people read it, the local side first.
+func (s Selector) String() string {
+	text := span(s.LocalFrom, s.LocalTo) + ports(s.LocalPorts) + " <-> " + span(s.RemoteFrom, s.RemoteTo) + ports(s.RemotePorts)
+	if s.Protocol != 0 {
+		text += fmt.Sprintf(" proto %d", s.Protocol)
+	}
+	return text
+}
+
+func span(from, to netip.Addr) string {
+	if from == to {
+		return from.String()
+	}
+	for bits := range from.BitLen() {
+		p := netip.PrefixFrom(from, bits)
+		if p.Masked() == p && last(p) == to {
+			return p.String()
+		}
+	}
+	return from.String() + "-" + to.String()
+}
+
+// last is the highest address of a prefix.
+func last(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+func ports(p *PortRange) string {
+	switch {
+	case p == nil:
+		return ""
+	case p.From == p.To:
+		return fmt.Sprintf(" port %d", p.From)
+	}
+	return fmt.Sprintf(" ports %d-%d", p.From, p.To)
+}
+
+func protocolText(c Child, k ChildKeys) string {
+	s := k.Protocol + " " + c.Mode
+	if c.Encap == "udp" {
+		s += " in udp"
+	}
+	if c.ESN {
+		s += " esn"
+	}
+	return s
+}
+
+func algorithms(k ChildKeys) string {
+	return strings.TrimSpace(sized(k.Encr, k.KeyBits)+" "+k.Integ) + weak(k.Weak)
+}
+
+func sized(name string, bits int) string {
+	if bits == 0 || name == "" {
+		return name
+	}
+	return fmt.Sprintf("%s %d", name, bits)
+}
+
+func weak(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (weak)"
+}
+
+func limits(c Child) string {
+	var parts []string
+	if c.SecondsLeft != nil {
+		parts = append(parts, elapsed(*c.SecondsLeft))
+	}
+	if c.KilobytesLeft != nil {
+		parts = append(parts, fmt.Sprintf("%d KB", *c.KilobytesLeft))
+	}
+	return orDash(strings.Join(parts, ", "))
+}
+
+func peerNotes(p Peer) string {
+	var notes []string
+	for _, n := range []struct {
+		set  bool
+		text string
+	}{{p.NATLocal, "this end behind NAT"}, {p.NATRemote, "peer behind NAT"}, {p.DPD, "dpd"}} {
+		if n.set {
+			notes = append(notes, n.text)
+		}
+	}
+	return orDash(strings.Join(notes, ", "))
+}
+
+func role(initiator bool) string {
+	if initiator {
+		return "initiator"
+	}
+	return "responder"
+}
+
+func listenText(list []Listener) string {
+	parts := make([]string, len(list))
+	for i, l := range list {
+		parts[i] = l.Kind + " " + l.Address.String()
+		if l.Address.Port() == 0 {
+			parts[i] = l.Kind + " " + l.Address.Addr().String()
+		}
+	}
+	return orDash(strings.Join(parts, ", "))
+}
+
+func elapsed(n uint64) string { return (time.Duration(min(n, 1<<31)) * time.Second).String() }
+
+func count(packets, bytes uint64) string { return fmt.Sprintf("%d (%d B)", packets, bytes) }
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
