@@ -24,9 +24,11 @@ type hold struct {
 // hold keeps a copy of pkt until the pair has an SA, and asks the owner for one. What finds the queue full is dropped; nothing is ever sent
 // in clear (D12).
 func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
-	if e.filter.Rule.Tunnel != nil {
-		pair = Pair{}
+	if e.anyPeer() {
+		o.p.count.add(NoSA)
+		return
 	}
+	pair, _ = e.slot(pair)
 	e.holds.mu.Lock()
 	h := e.holds.pairs[pair]
 	if h == nil {
@@ -85,9 +87,7 @@ func (p *Plane) releaseHeld(e *entry, pair Pair, b *Bundle) {
 
 // take empties a queue.
 func (e *entry) take(pair Pair) [][]byte {
-	if e.filter.Rule.Tunnel != nil {
-		pair = Pair{}
-	}
+	pair, _ = e.slot(pair)
 	e.holds.mu.Lock()
 	defer e.holds.mu.Unlock()
 	h := e.holds.pairs[pair]

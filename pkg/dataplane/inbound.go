@@ -49,12 +49,7 @@ type inbound struct {
 
 // readSocket reads one socket until it is closed. Other errors are counted and read over.
 func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
-	in := &inbound{p: p, socket: s, reasm: new(packet.Reassembler), msgs: make([]netio.Message, readBatch), heads: make([][]byte, readBatch)}
-	arena := make([]byte, readBatch*(headroom+readSize))
-	for i := range in.msgs {
-		lo := i * (headroom + readSize)
-		in.msgs[i] = netio.Message{Buf: arena[lo : lo+headroom+readSize : lo+headroom+readSize], Off: headroom}
-	}
+	in := newInbound(p, s)
 	for failures := 0; ; {
 		n, err := conn.ReadBatch(in.msgs)
 		in.now = p.cfg.Clock()
@@ -71,6 +66,17 @@ func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
 			return err
 		}
 	}
+}
+
+// newInbound makes the state of one reader, its buffers in one arena.
+func newInbound(p *Plane, s *Socket) *inbound {
+	in := &inbound{p: p, socket: s, reasm: new(packet.Reassembler), msgs: make([]netio.Message, readBatch), heads: make([][]byte, readBatch)}
+	arena := make([]byte, readBatch*(headroom+readSize))
+	for i := range in.msgs {
+		lo := i * (headroom + readSize)
+		in.msgs[i] = netio.Message{Buf: arena[lo : lo+headroom+readSize : lo+headroom+readSize], Off: headroom}
+	}
+	return in
 }
 
 func (in *inbound) batch(msgs []netio.Message) {

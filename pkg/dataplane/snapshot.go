@@ -55,19 +55,40 @@ func (b *Bundle) outermost() *sa.Outbound {
 	return b.ESP
 }
 
+// slot tells where the bundle for a packet between two addresses hangs: single means on the entry itself. A tunnel rule for any peer (road warriors)
+// has a bundle for each inner address.
+func (e *entry) slot(pair Pair) (slot Pair, single bool) {
+	switch t := e.filter.Rule.Tunnel; {
+	case t == nil:
+		return pair, false
+	case t.Remote.IsValid():
+		return Pair{}, true
+	default:
+		return Pair{Remote: pair.Remote}, false
+	}
+}
+
+// anyPeer reports whether the entry is for peers that come to us: there is none to negotiate with.
+func (e *entry) anyPeer() bool {
+	t := e.filter.Rule.Tunnel
+	return t != nil && !t.Remote.IsValid()
+}
+
 func (e *entry) bundle(pair Pair) *Bundle {
-	if e.filter.Rule.Tunnel != nil {
+	slot, single := e.slot(pair)
+	if single {
 		return e.tunnel.Load()
 	}
 	if m := e.pairs.Load(); m != nil {
-		return (*m)[pair]
+		return (*m)[slot]
 	}
 	return nil
 }
 
 // set hangs b on the entry and returns what it took the place of.
 func (e *entry) set(pair Pair, b *Bundle) (old *Bundle, ok bool) {
-	if e.filter.Rule.Tunnel != nil {
+	pair, single := e.slot(pair)
+	if single {
 		return e.tunnel.Swap(b), true
 	}
 	next := map[Pair]*Bundle{}
