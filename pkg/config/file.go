@@ -56,9 +56,3 @@ type Options struct {
 	// ReadKey reads a key file. nil: the file system, relative names being relative to the policy file's directory.
 	ReadKey func(name string) (data []byte, mode os.FileMode, err error)
 }
-
-// Load reads the policy file at path as up does: strictly. The error is of type Errors where the file's content is at fault.
-func Load(path string) (*File, error) { panic("being written") }
-
-// Parse reads a policy file's content; name is that of the file, for messages and for finding key files.
-func Parse(name string, data []byte, opts Options) (*File, error) { panic("being written") }

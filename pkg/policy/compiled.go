@@ -65,7 +65,19 @@ func Compile(p *Policy, local []netip.Addr) (*Compiled, error) {
 	return newExpansion(p, local).compile()
 }
 
+// Check expands p without a host, me standing for one address of each family that no network has, and returns what is wrong with
+// the policy wherever it may be applied. What depends on the host (names, the ends of one-directional tunnel rules) is left to Compile.
+func Check(p *Policy) ([]Warning, error) {
+	x := newExpansion(p, []netip.Addr{netip.AddrFrom4([4]byte{240, 0, 0, 1}), netip.AddrFrom16([16]byte{0x01, 15: 1})})
+	x.offline = true
+	_, err := x.compile()
+	return x.warnings, err
+}
+
 func (x *expansion) compile() (*Compiled, error) {
+	if len(x.local) == 0 {
+		x.warn(Position{}, "no local address is known: me stands for nothing")
+	}
 	for _, r := range x.joinTunnelRules(x.policy.Rules) {
 		x.rule(r)
 	}
@@ -74,7 +86,9 @@ func (x *expansion) compile() (*Compiled, error) {
 	c.Inbound = x.settle(x.in)
 	c.MainMode = x.settleMainMode()
 	c.pairs = indexPairs(c.MainMode)
-	c.Warnings = x.warnings
+	for _, w := range x.warnings {
+		c.Warnings = append(c.Warnings, w.String())
+	}
 	if err := x.faults.err(); err != nil {
 		return nil, err
 	}

@@ -79,3 +79,17 @@ func (f *faults) err() error {
 	}
 	return f.list
 }
+
+// Warning is something that works but deserves a second look.
+type Warning struct {
+	Position Position
+	Message  string
+}
+
+// String returns the warning with its place.
+func (w Warning) String() string {
+	if p := w.Position.String(); p != "" {
+		return p + ": " + w.Message
+	}
+	return w.Message
+}

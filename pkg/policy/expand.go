@@ -22,7 +22,7 @@ type expansion struct {
 	pairs    map[addressPair]*MainModeFilter
 	said     map[sourcePair]bool // pairs of filters that were complained of
 	clash    map[rulePair]bool   // pairs of rules that were complained of
-	warnings []string
+	warnings []Warning
 	faults   faults
 
 	// of the rule at hand
@@ -50,14 +50,9 @@ func newExpansion(p *Policy, local []netip.Addr) *expansion {
 }
 
 func (x *expansion) warn(at Position, format string, args ...any) {
-	if len(x.warnings) > maxErrors {
-		return
+	if len(x.warnings) < maxErrors {
+		x.warnings = append(x.warnings, Warning{at, fmt.Sprintf(format, args...)})
 	}
-	s := fmt.Sprintf(format, args...)
-	if p := at.String(); p != "" {
-		s = p + ": " + s
-	}
-	x.warnings = append(x.warnings, s)
 }
 
 // rule expands all filters of r.

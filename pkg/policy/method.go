@@ -13,12 +13,8 @@ import (
 const (
 	// DefaultSeconds is the lifetime in seconds.
 	DefaultSeconds = 3600
-	// DefaultKilobytes64 is the lifetime in kilobytes of ciphers with 64-bit blocks: 100,000 KB keeps the blocks under one key
-	// near 2^23.6, far from the 2^32 at which collisions are expected.
-	DefaultKilobytes64 = 100_000
-	// MaxKilobytes is the lifetime in kilobytes of all others, the largest that can be said: 4 TiB, 2^38 blocks of 128 bits under
-	// one key, where the advantage of telling the cipher from a random permutation is about 2^-53. A negotiation need not
-	// offer it.
+	// MaxKilobytes is the limit in kilobytes of algorithms that suite gives no bound for: the largest that can be said, 4 TiB.
+	// A negotiation need not offer it.
 	MaxKilobytes = math.MaxUint32
 )
 
@@ -27,6 +23,8 @@ const DefaultMainModeLifetime = 8 * time.Hour
 
 // Defaults of PeerOptions.
 const (
+	DefaultDPDInterval  = 30 * time.Second
+	DefaultDPDTimeout   = 120 * time.Second
 	DefaultIdleTimeout  = 300 * time.Second
 	DefaultReplayWindow = 1024
 	MinReplayWindow     = 32
@@ -57,7 +55,8 @@ func DefaultKeyExchange() KeyExchange {
 	return k
 }
 
-// EffectiveLifetime returns the lifetime with the default in the place of each limit that is not set.
+// EffectiveLifetime returns the lifetime with the default in the place of each limit that is not set: an hour, and the volume that
+// is safe under one key of the cipher (100,000 KB for blocks of 64 bits).
 func (m Method) EffectiveLifetime() Lifetime {
 	l := m.Lifetime
 	if l.Seconds == 0 {
@@ -65,18 +64,20 @@ func (m Method) EffectiveLifetime() Lifetime {
 	}
 	if l.Kilobytes == 0 {
 		l.Kilobytes = MaxKilobytes
-		if m.ESP != nil && (m.ESP.Encr == suite.DES || m.ESP.Encr == suite.TripleDES) {
-			l.Kilobytes = DefaultKilobytes64
+		if m.ESP != nil {
+			if info, ok := m.ESP.Encr.Info(); ok && info.SafeKilobytes != 0 {
+				l.Kilobytes = uint32(min(info.SafeKilobytes, MaxKilobytes))
+			}
 		}
 	}
 	return l
 }
 
-// String names the method as the policy file does, for example "esp aes-gcm-16 128" or "ah hmac-sha2-256-128 + esp null".
+// String names the method as the policy file does, for example "esp aes-gcm-16-128" or "ah hmac-sha256-128 + esp null".
 func (m Method) String() string {
 	var parts []string
 	if m.AH != nil {
-		parts = append(parts, "ah "+integName(m.AH.Integ))
+		parts = append(parts, "ah "+m.AH.Integ.String())
 	}
 	if m.ESP != nil {
 		parts = append(parts, "esp "+m.ESP.String())
@@ -90,12 +91,9 @@ func (m Method) String() string {
 
 // String names the algorithms.
 func (e *ESPMethod) String() string {
-	s := encrName(e.Encr)
-	if e.KeyBits != 0 {
-		s += fmt.Sprintf(" %d", e.KeyBits)
-	}
+	s := e.Encr.Name(e.KeyBits)
 	if e.Integ != suite.IntegNone {
-		s += " " + integName(e.Integ)
+		s += " " + e.Integ.String()
 	}
 	return s
 }
@@ -124,15 +122,9 @@ func (m Method) Weak() []string {
 	return why
 }
 
-// String names the method as the policy file does, for example "aes-cbc 256 sha256 curve25519".
+// String names the method as the policy file does, for example "aes-cbc-256 sha256 curve25519".
 func (m MainModeMethod) String() string {
-	s := encrName(m.Encr)
-	if m.KeyBits != 0 {
-		s += fmt.Sprintf(" %d", m.KeyBits)
-	}
-	hash, _, _ := m.Hash.Info()
-	group, _, _ := m.Group.Info()
-	return s + " " + hash + " " + group
+	return m.Encr.Name(m.KeyBits) + " " + m.Hash.String() + " " + m.Group.String()
 }
 
 // Weak says of each weak algorithm of the method why it is weak; empty if there is none.
@@ -188,18 +180,4 @@ func (p Position) String() string {
 		return fmt.Sprintf("%d:%d", p.Line, p.Column)
 	}
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
-}
-
-func encrName(e suite.Encr) string {
-	if i, ok := e.Info(); ok {
-		return i.Name
-	}
-	return fmt.Sprintf("encryption %d", e)
-}
-
-func integName(i suite.Integ) string {
-	if info, ok := i.Info(); ok {
-		return info.Name
-	}
-	return fmt.Sprintf("integrity %d", i)
 }

@@ -117,14 +117,50 @@ type Tunnel struct {
 	Inner netip.Prefix
 }
 
-// PeerOptions are transport details of a rule.
+// PeerOptions are transport details of a rule. The zero value has all defaults.
 type PeerOptions struct {
-	ForceUDP                bool   // encapsulation: udp
-	Port                    uint16 // the peer's IKE port, 0: 500 (4500 after NAT detection)
+	ForceUDP bool   // encapsulation: udp
+	Port     uint16 // the peer's IKE port, 0: 500 (4500 after NAT detection)
+	// DPDInterval is the time without traffic from the peer after which it is asked for a sign of life, DPDTimeout the time after
+	// which it is taken for dead. 0: the default; a negative interval: never ask. See DPD.
 	DPDInterval, DPDTimeout time.Duration
-	IdleTimeout             time.Duration // idle quick-mode SAs; 0: 300 s
-	ReplayWindow            int           // packets; 0: 1024
+	IdleTimeout             time.Duration // idle quick-mode SAs; 0: 300 s; negative: never. See Idle
+	ReplayWindow            int           // packets; 0: 1024. See Window
 	CopyDF                  string        // "copy", "set", "clear"; "": copy
+}
+
+// DPD returns the times of dead peer detection, both 0 if it is off.
+func (o PeerOptions) DPD() (interval, timeout time.Duration) {
+	if o.DPDInterval < 0 {
+		return 0, 0
+	}
+	interval, timeout = o.DPDInterval, o.DPDTimeout
+	if interval == 0 {
+		interval = DefaultDPDInterval
+	}
+	if timeout == 0 {
+		timeout = max(DefaultDPDTimeout, 3*interval)
+	}
+	return interval, timeout
+}
+
+// Idle returns the time after which an idle quick-mode SA is dropped, 0 for never.
+func (o PeerOptions) Idle() time.Duration {
+	switch {
+	case o.IdleTimeout < 0:
+		return 0
+	case o.IdleTimeout == 0:
+		return DefaultIdleTimeout
+	}
+	return o.IdleTimeout
+}
+
+// Window returns the size of the replay window in packets.
+func (o PeerOptions) Window() int {
+	if o.ReplayWindow == 0 {
+		return DefaultReplayWindow
+	}
+	return o.ReplayWindow
 }
 
 // ManualKeys are the SAs of a manually keyed rule.
