@@ -1,0 +1,136 @@
+// Package record keeps docs/interop.md: a table of what the interoperability tests have proved, written by the tests themselves.
+//
+// A test begins a row when it knows what it is going to prove and fills in what the peer reports; when the test ends, the row
+// gets its result. Finish then compares the table with the page, or writes the page anew. Rows are safe to begin from several
+// tests at once.
+package record
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A Row is one line of the table.
+type Row struct {
+	Peer     string // such as "strongSwan (kernel-libipsec)"
+	Version  string // of the peer
+	Exchange string // such as "IKEv1 main mode, PSK, initiator" or "manual keys"
+	Suite    string // as a policy file names it
+	Mode     string // transport or tunnel, and "in UDP" where it is
+	Family   string // outer, and inner where it differs: "IPv4", "IPv6 in IPv4"
+	Result   string // set when the test ends
+	Packets  string // what the peer says it received and decrypted: "5 in, 5 out"
+}
+
+var (
+	mu   sync.Mutex
+	rows []*Row
+)
+
+// Begin adds a row whose result is that of the test.
+func Begin(t testing.TB, row Row) *Row {
+	r := &row
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case t.Failed():
+			r.Result = "FAILS"
+		case t.Skipped():
+			r.Result = "not tried"
+		default:
+			r.Result = "works"
+		}
+		rows = append(rows, r)
+	})
+	return r
+}
+
+// Counted notes the packets that the peer reports.
+func (r *Row) Counted(in, out uint64) { r.Packets = fmt.Sprintf("%d in, %d out", in, out) }
+
+const head = `# What goipsec has been seen to talk to
+
+The tests in test/interop write this page: ` + "`go test ./test/interop -update`" + `. Every row was a real negotiation or a real pair of manual
+keys with traffic in both directions. The last column is what the peer itself counts as decrypted and sent
+(` + "`ip -s xfrm state`, `swanctl --list-sas`" + `), so that clear traffic cannot pass for success.
+
+| peer | version | exchange | suite | mode | family | result | packets, as the peer counts |
+|---|---|---|---|---|---|---|---|
+`
+
+func (r *Row) line() string {
+	cells := []string{r.Peer, r.Version, r.Exchange, r.Suite, r.Mode, r.Family, r.Result, r.Packets}
+	return "| " + strings.Join(cells, " | ") + " |"
+}
+
+// Finish writes the page, or compares it. A complete run must have every row of the page and no other; a partial one (-run) must
+// only have no row that the page says otherwise. Versions and counts may differ: they are the peer's.
+func Finish(path string, update, complete bool) error {
+	mu.Lock()
+	defer mu.Unlock()
+	slices.SortStableFunc(rows, func(a, b *Row) int { return cmp.Compare(a.line(), b.line()) })
+	if update {
+		return os.WriteFile(path, []byte(page()), 0o644)
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && len(rows) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("no page to compare with: %w (run go test ./test/interop -update)", err)
+	}
+	return compare(string(text), complete)
+}
+
+func page() string {
+	var b strings.Builder
+	b.WriteString(head)
+	for _, r := range rows {
+		b.WriteString(r.line() + "\n")
+	}
+	return b.String()
+}
+
+func compare(text string, complete bool) error {
+	written, proved := make(map[string]bool), make(map[string]bool)
+	for line := range strings.Lines(text) {
+		if cells := strings.Split(line, "|"); len(cells) == 10 && strings.TrimSpace(cells[1]) != "peer" && !strings.HasPrefix(cells[1], "-") {
+			written[key(cells)] = true
+		}
+	}
+	var differences []string
+	for _, r := range rows {
+		k := key(strings.Split(r.line(), "|"))
+		if proved[k] = true; !written[k] {
+			differences = append(differences, "not on the page: "+r.line())
+		}
+	}
+	for k := range written {
+		if complete && !proved[k] {
+			differences = append(differences, "on the page and not proved: "+k)
+		}
+	}
+	if len(differences) == 0 {
+		return nil
+	}
+	slices.Sort(differences)
+	return fmt.Errorf("docs/interop.md is not what the tests prove (go test ./test/interop -update writes it):\n%s", strings.Join(differences, "\n"))
+}
+
+// key leaves out the version and the counts.
+func key(cells []string) string {
+	var parts []string
+	for i, c := range cells {
+		if i != 2 && i != 8 {
+			parts = append(parts, strings.TrimSpace(c))
+		}
+	}
+	return strings.Join(parts, " | ")
+}
