@@ -48,9 +48,13 @@ func explainListen(local netip.AddrPort, err error) error {
 		return fmt.Errorf("UDP %v is held by %s. Stop it, or choose another address with listen: in the policy file: %w", local, holder, ErrInUse)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("UDP %v cannot be opened: no interface has that address. Check listen: in the policy file: %w", local, err)
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+	case isPermission(err):
 		return fmt.Errorf("UDP %v cannot be opened: the right to do so is missing (CAP_NET_BIND_SERVICE for ports below 1024, "+
 			"CAP_NET_ADMIN for the mark). Run as root: %w", local, err)
 	}
 	return fmt.Errorf("UDP %v cannot be opened: %w", local, err)
+}
+
+func isPermission(err error) bool {
+	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
 }

@@ -14,4 +14,6 @@ func openClear(Options) (Conn, error) { return nil, ErrUnavailable }
 
 func pathMTU(netip.Addr, Options) (int, error) { return 0, ErrUnavailable }
 
+func listenPathEvents(Options) (PathEvents, error) { return nil, ErrUnavailable }
+
 func portHolder(netip.AddrPort) string { return "" }

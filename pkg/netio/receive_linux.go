@@ -1,0 +1,91 @@
+package netio
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// receiver holds what recvmmsg fills: one slot a message. It belongs to the one reader of a socket.
+type receiver struct {
+	hdrs    [MaxBatch]mmsghdr
+	iovs    [MaxBatch]unix.Iovec
+	names   [MaxBatch][nameLen]byte
+	control []byte
+	room    int // octets of control for each message
+	want    int
+	got     int
+	errno   syscall.Errno
+	call    func(fd uintptr) bool // made once, so that a read allocates nothing
+}
+
+func newReceiver(controlRoom int) *receiver {
+	r := &receiver{control: make([]byte, MaxBatch*controlRoom), room: controlRoom}
+	for i := range r.hdrs {
+		h := &r.hdrs[i]
+		h.Name = &r.names[i][0]
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+		h.Control = &r.control[i*controlRoom]
+	}
+	r.call = r.recvmmsg
+	return r
+}
+
+// recvmmsg does not block: the poller calls it again when there is something to read.
+func (r *receiver) recvmmsg(fd uintptr) (done bool) {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			r.got, r.errno = int(n), 0
+			return true
+		case unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
+			// What an ICMP message, which anybody may forge, left on the socket. Reading the error has cleared it.
+			continue
+		case unix.EAGAIN:
+			return false
+		}
+		r.got, r.errno = 0, errno
+		return true
+	}
+}
+
+// receive fills msgs from their Off plus skip octets on and returns how many there were. It blocks until there is one.
+func (r *receiver) receive(s *socket, msgs []Message, skip int) (int, error) {
+	r.want = min(len(msgs), MaxBatch)
+	for i := range r.want {
+		m := &msgs[i]
+		room := m.Buf[min(m.Off+skip, len(m.Buf)):]
+		if len(room) == 0 {
+			return 0, fmt.Errorf("message %d has no room behind offset %d: %w", i, m.Off, syscall.EINVAL)
+		}
+		r.iovs[i].Base = &room[0]
+		r.iovs[i].SetLen(len(room))
+		h := &r.hdrs[i]
+		h.Namelen = nameLen
+		h.SetControllen(r.room)
+		h.Flags = 0
+	}
+	if r.want == 0 {
+		return 0, nil
+	}
+	if err := s.raw.Read(r.call); err != nil {
+		return 0, s.closedError(err)
+	}
+	if r.errno != 0 {
+		return 0, &net.OpError{Op: "read", Net: "ip", Err: r.errno}
+	}
+	return r.got, nil
+}
+
+// damaged reports whether the kernel had to cut message i or its control data.
+func (r *receiver) damaged(i int) bool { return r.hdrs[i].Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 }
+
+// controlOf returns the control data of message i.
+func (r *receiver) controlOf(i int) []byte {
+	return r.control[i*r.room:][:min(int(r.hdrs[i].Controllen), r.room)]
+}
