@@ -57,8 +57,8 @@ func (h *partsHost) open(c *policy.Compiled) (*opened, error) {
 func (h *partsHost) apply(*policy.Compiled) error { return nil }
 
 func (h *partsHost) sourceFor(remote netip.Addr) (netip.Addr, error) {
-	for _, a := range h.parts.Addresses {
-		if a.Is4() == remote.Is4() {
+	for _, u := range h.parts.UDP {
+		if a := u.LocalAddr().Addr(); a.Is4() == remote.Is4() {
 			return a, nil
 		}
 	}

@@ -277,3 +277,23 @@ func orDash(s string) string {
 	}
 	return s
 }
+
+// SAList is the part of a Status that lists SAs.
+type SAList struct {
+	SchemaVersion int     `json:"schema_version"`
+	Peers         []Peer  `json:"peers"`
+	Children      []Child `json:"children"`
+}
+
+// SAs returns the SAs of a status.
+func (s Status) SAs() SAList {
+	return SAList{SchemaVersion: s.SchemaVersion, Peers: s.Peers, Children: s.Children}
+}
+
+// WriteText writes both tables for a person.
+func (s SAList) WriteText(w io.Writer) error {
+	t := &tables{w: w}
+	t.peers(s.Peers)
+	t.children(s.Children)
+	return t.err
+}
