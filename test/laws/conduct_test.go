@@ -36,7 +36,7 @@ func TestTheClockIsReadInFewRooms(t *testing.T) {
 	const peersTakeTime = "test/interop/lab/wait_linux.go"
 	dataplane := 0
 	for _, f := range sources(t) {
-		if f.isTest() || within(f.room(), "pkg/endpoint", "cmd", "bench") || f.path == peersTakeTime {
+		if f.isTest() || within(f.room(), "pkg/endpoint", "pkg/demo", "cmd", "bench") || f.path == peersTakeTime {
 			continue
 		}
 		for _, use := range f.uses("time", clockReaders...) {
