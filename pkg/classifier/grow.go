@@ -1,7 +1,6 @@
 package classifier
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -12,186 +11,205 @@ const (
 	cuts       = 8   // planes that are tried in each dimension
 )
 
-// box is a filter as intervals of every dimension, for the time of building. The low word of an address is cut only where
-// the high words are equal: else it is taken for any.
-type box struct {
-	from, to [dims]uint64
-	pos      uint32
-}
-
-// boxOf converts a filter.
-func boxOf(f *Filter, pos uint32) (b box) {
-	b.pos = pos
-	b.address(dimSrcHi, f.Src)
-	b.address(dimDstHi, f.Dst)
-	l := limitsOf(f, pos)
-	for i, d := range [3][2]uint32{{l.proto, l.protoSpan}, {l.srcPort, l.srcSpan}, {l.dstPort, l.dstSpan}} {
-		b.from[dimProto+i], b.to[dimProto+i] = uint64(d[0]), uint64(d[0])+uint64(d[1])
+// interval is what a filter takes of one dimension. The low word of an address counts only where the high words are equal: else it is any.
+func (f *Filter) interval(dim int) (from, to uint64) {
+	switch dim {
+	case dimSrcHi, dimSrcLo:
+		return f.Src.interval(dim - dimSrcHi)
+	case dimDstHi, dimDstLo:
+		return f.Dst.interval(dim - dimDstHi)
+	case dimSrcPort:
+		return f.SrcPorts.interval()
+	case dimDstPort:
+		return f.DstPorts.interval()
 	}
-	return b
-}
-
-func (b *box) address(dim int, r Range) {
-	b.from[dim], b.from[dim+1] = words(r.From)
-	b.to[dim], b.to[dim+1] = words(r.To)
-	if b.from[dim] != b.to[dim] {
-		b.from[dim+1], b.to[dim+1] = 0, math.MaxUint64
+	if f.Proto != 0 {
+		return uint64(f.Proto), uint64(f.Proto)
 	}
+	return 0, noProto
 }
 
-// grower builds one tree.
+func (p Ports) interval() (from, to uint64) {
+	if p.Given {
+		return uint64(p.From), uint64(p.To)
+	}
+	return 0, noPort
+}
+
+func (r Range) interval(word int) (from, to uint64) {
+	fromHi, fromLo := words(r.From)
+	toHi, toLo := words(r.To)
+	switch {
+	case word == 0:
+		return fromHi, toHi
+	case fromHi == toHi:
+		return fromLo, toLo
+	}
+	return 0, math.MaxUint64
+}
+
+// grower builds one tree. It moves positions only, so that building takes little more memory than the tree.
 type grower struct {
-	t       tree
-	boxes   []box
-	entries func(pos uint32) *Filter
-	spare   []box
+	t      tree
+	filter func(pos uint32) *Filter
 }
 
-// grow builds the tree of some boxes, which it reorders. filter gives the filter at a position.
-func grow(boxes []box, six bool, filter func(pos uint32) *Filter) tree {
-	g := grower{boxes: boxes, entries: filter, spare: make([]box, len(boxes))}
+// grow builds the tree of the filters at some positions, which it reorders.
+func grow(at []uint32, six bool, filter func(pos uint32) *Filter) tree {
+	g := grower{filter: filter}
 	g.t.six = six
-	g.t.root, g.t.best = g.subtree(boxes, g.spare)
+	if six {
+		g.t.rules6 = make([]rule6, 0, len(at))
+	} else {
+		g.t.rules4 = make([]rule4, 0, len(at))
+	}
+	g.t.root, g.t.best = g.subtree(at, make([]uint32, len(at)))
+	g.t.nodes, g.t.leaves = slices.Clip(slices.Clone(g.t.nodes)), slices.Clip(slices.Clone(g.t.leaves))
 	return g.t
 }
 
-// subtree builds the tree of boxes and returns its reference and best position. spare is as long as boxes.
-func (g *grower) subtree(boxes, spare []box) (ref int32, best uint32) {
-	if len(boxes) <= leafRules {
-		return g.leaf(boxes)
+// subtree builds the tree of the filters at some positions and returns its reference and best position. spare is as long as at.
+func (g *grower) subtree(at, spare []uint32) (ref int32, best uint32) {
+	if len(at) <= leafRules {
+		return g.leaf(at)
 	}
-	dim, at, ok := choose(boxes)
+	dim, plane, ok := g.choose(at)
 	if !ok {
-		return g.leaf(boxes)
+		return g.leaf(at)
 	}
-	nl, nr := part(boxes, spare, dim, at)
-	// A plane that leaves nearly all on one side would only make the tree deep; the sample may have misled.
-	if max(nl, nr, len(boxes)-nl-nr) > len(boxes)-len(boxes)/32-1 {
-		return g.leaf(boxes)
+	nl, nr := g.part(at, spare, dim, plane)
+	if !useful(nl, nr, len(at)-nl-nr) {
+		return g.leaf(at) // the sample misled
 	}
 	i := len(g.t.nodes)
-	g.t.nodes = append(g.t.nodes, node{at: at, dim: uint8(dim)})
-	n := node{at: at, dim: uint8(dim)}
-	n.left, n.bestLeft = g.subtree(boxes[:nl], spare[:nl])
-	n.right, n.bestRight = g.subtree(boxes[nl:nl+nr], spare[nl:nl+nr])
-	n.across, n.top = g.subtree(boxes[nl+nr:], spare[nl+nr:])
+	g.t.nodes = append(g.t.nodes, node{})
+	n := node{at: plane, dim: uint8(dim)}
+	n.left, n.bestLeft = g.subtree(at[:nl], spare[:nl])
+	n.right, n.bestRight = g.subtree(at[nl:nl+nr], spare[nl:nl+nr])
+	n.across, n.top = g.subtree(at[nl+nr:], spare[nl+nr:])
 	g.t.nodes[i] = n
 	return int32(i), min(n.bestLeft, n.bestRight, n.top)
 }
 
-// part reorders boxes: below the plane, at or above it, across; and says how many the first two are.
-func part(boxes, spare []box, dim int, at uint64) (nl, nr int) {
-	for i := range boxes {
-		if boxes[i].to[dim] < at {
+// part reorders positions: of filters below the plane, at or above it, across; and says how many the first two are.
+func (g *grower) part(at, spare []uint32, dim int, plane uint64) (nl, nr int) {
+	across := 0
+	for _, pos := range at {
+		from, to := g.filter(pos).interval(dim)
+		switch {
+		case to < plane:
+			at[nl] = pos // never ahead of the reading
 			nl++
-		} else if boxes[i].from[dim] >= at {
+		case from >= plane:
+			spare[nr] = pos
 			nr++
-		}
-	}
-	l, r, c := 0, nl, nl+nr
-	for i := range boxes {
-		switch b := &boxes[i]; {
-		case b.to[dim] < at:
-			spare[l] = *b
-			l++
-		case b.from[dim] >= at:
-			spare[r] = *b
-			r++
 		default:
-			spare[c] = *b
-			c++
+			across++
+			spare[len(spare)-across] = pos
 		}
 	}
-	copy(boxes, spare)
+	copy(at[nl:], spare[:nr])
+	copy(at[nl+nr:], spare[len(spare)-across:])
 	return nl, nr
 }
 
-// leaf appends the rules of boxes, lowest position first.
-func (g *grower) leaf(boxes []box) (ref int32, best uint32) {
-	if len(boxes) == 0 {
-		best = none
-	} else {
-		slices.SortFunc(boxes, func(a, b box) int { return cmp.Compare(a.pos, b.pos) })
-		best = boxes[0].pos
-	}
+// leaf appends the rules of the filters at some positions, lowest position first. Of equal filters only the first can ever match.
+func (g *grower) leaf(at []uint32) (ref int32, best uint32) {
+	best = none
+	slices.Sort(at)
 	from := len(g.t.rules4) + len(g.t.rules6)
-	for i := range boxes {
-		g.rule(g.entries(boxes[i].pos), boxes[i].pos)
+	var seen map[Filter]bool
+	if len(at) > leafRules {
+		seen = make(map[Filter]bool, len(at))
 	}
-	g.t.leaves = append(g.t.leaves, leaf{uint32(from), uint32(from + len(boxes))})
+	for _, pos := range at {
+		f := g.filter(pos)
+		if seen[*f] {
+			continue
+		}
+		if seen != nil {
+			seen[*f] = true
+		}
+		best = min(best, pos)
+		g.rule(f, pos)
+	}
+	g.t.leaves = append(g.t.leaves, leaf{uint32(from), uint32(len(g.t.rules4) + len(g.t.rules6))})
 	return leafRef(len(g.t.leaves) - 1), best
 }
 
 // rule appends one filter in the form of its family.
 func (g *grower) rule(f *Filter, pos uint32) {
 	l := limitsOf(f, pos)
-	if !g.t.six {
-		_, src := words(f.Src.From)
-		_, srcTo := words(f.Src.To)
-		_, dst := words(f.Dst.From)
-		_, dstTo := words(f.Dst.To)
-		g.t.rules4 = append(g.t.rules4, rule4{uint32(src), uint32(srcTo - src), uint32(dst), uint32(dstTo - dst), l})
-		return
-	}
-	r := rule6{limits: l}
+	var r rule6
 	r.srcFrom[0], r.srcFrom[1] = words(f.Src.From)
 	r.srcTo[0], r.srcTo[1] = words(f.Src.To)
 	r.dstFrom[0], r.dstFrom[1] = words(f.Dst.From)
 	r.dstTo[0], r.dstTo[1] = words(f.Dst.To)
-	g.t.rules6 = append(g.t.rules6, r)
+	r.limits = l
+	if g.t.six {
+		g.t.rules6 = append(g.t.rules6, r)
+		return
+	}
+	src, dst := r.srcFrom[1], r.dstFrom[1]
+	g.t.rules4 = append(g.t.rules4, rule4{uint32(src), uint32(r.srcTo[1] - src), uint32(dst), uint32(r.dstTo[1] - dst), l})
 }
 
 // choose finds the plane that promises the cheapest look-ups, judged by a sample.
-func choose(boxes []box) (dim int, at uint64, ok bool) {
-	var sample [sampleSize]*box
-	n := min(len(boxes), sampleSize)
-	for i := range n {
-		sample[i] = &boxes[i*len(boxes)/n]
-	}
-	lowest := cost(0, 0, n)
+func (g *grower) choose(at []uint32) (dim int, plane uint64, ok bool) {
+	n := min(len(at), sampleSize)
+	var from, to [sampleSize]uint64
 	var edges [2 * sampleSize]uint64
+	lowest := math.Inf(1)
 	for d := range dims {
 		es := edges[:0]
-		for _, b := range sample[:n] {
-			if b.from[d] > 0 {
-				es = append(es, b.from[d])
+		for i := range n {
+			from[i], to[i] = g.filter(at[i*len(at)/n]).interval(d)
+			if from[i] > 0 {
+				es = append(es, from[i])
 			}
-			if b.to[d] < math.MaxUint64 {
-				es = append(es, b.to[d]+1)
+			if to[i] < math.MaxUint64 {
+				es = append(es, to[i]+1)
 			}
 		}
 		slices.Sort(es)
 		es = slices.Compact(es)
-		for i := range min(cuts, len(es)) {
-			e := es[(2*i+1)*len(es)/(2*min(cuts, len(es)))]
-			if c := judge(sample[:n], d, e); c < lowest {
-				dim, at, lowest, ok = d, e, c, true
+		tries := min(cuts, len(es))
+		for i := range tries {
+			e := es[(2*i+1)*len(es)/(2*tries)]
+			if c := judge(from[:n], to[:n], e); c < lowest {
+				dim, plane, lowest, ok = d, e, c, true
 			}
 		}
 	}
-	return dim, at, ok
+	return dim, plane, ok
 }
 
-// judge is the cost of a plane.
-func judge(sample []*box, dim int, at uint64) float64 {
+// judge is the cost of a plane, or infinite.
+func judge(from, to []uint64, plane uint64) float64 {
 	nl, nr := 0, 0
-	for _, b := range sample {
-		if b.to[dim] < at {
+	for i := range from {
+		if to[i] < plane {
 			nl++
-		} else if b.from[dim] >= at {
+		} else if from[i] >= plane {
 			nr++
 		}
 	}
-	return cost(nl, nr, len(sample)-nl-nr)
+	if across := len(from) - nl - nr; useful(nl, nr, across) {
+		return cost(nl, nr, across)
+	}
+	return math.Inf(1)
 }
 
-// cost is what a look-up may take behind a plane. A subtree of n rules is reckoned at the square root of n, between the logarithm of the best and
+// useful reports whether a plane leaves at most 31 of 32 filters in one part. Less progress would make the tree deep, and then
+// the filters overlap each other so much that walking them by position is no worse.
+func useful(nl, nr, across int) bool {
+	n := nl + nr + across
+	return max(nl, nr, across) < n-n/32
+}
+
+// cost is what a look-up may take behind a useful plane. A subtree of n rules is reckoned at the square root of n, between the logarithm of the best and
 // the n of the worst; of the sides the look-up sees one, more often the larger; what lies across it always sees.
 func cost(nl, nr, across int) float64 {
 	l, r, c := float64(nl), float64(nr), float64(across)
-	sides := l + r
-	if sides == 0 {
-		return math.Sqrt(c)
-	}
-	return (l*math.Sqrt(l)+r*math.Sqrt(r))/sides + math.Sqrt(c)
+	return (l*math.Sqrt(l)+r*math.Sqrt(r))/(l+r) + math.Sqrt(c)
 }

@@ -47,7 +47,7 @@ func Build[V any](entries []Entry[V]) *Index[V] {
 		}
 	}
 	x.four.pairs, x.six.pairs = newPairs4(n4), newPairs6(n6)
-	boxes4, boxes6 := make([]box, 0, rest4), make([]box, 0, rest6)
+	at4, at6 := make([]uint32, 0, rest4), make([]uint32, 0, rest6)
 	for i := range entries {
 		f := &entries[i].Filter
 		switch {
@@ -55,14 +55,14 @@ func Build[V any](entries []Entry[V]) *Index[V] {
 		case f.isPair():
 			x.putPair(f, uint32(i))
 		case f.Src.From.Is4():
-			boxes4 = append(boxes4, boxOf(f, uint32(i)))
+			at4 = append(at4, uint32(i))
 		default:
-			boxes6 = append(boxes6, boxOf(f, uint32(i)))
+			at6 = append(at6, uint32(i))
 		}
 	}
 	filter := func(pos uint32) *Filter { return &entries[pos].Filter }
-	x.four.rest = grow(boxes4, false, filter)
-	x.six.rest = grow(boxes6, true, filter)
+	x.four.rest = grow(at4, false, filter)
+	x.six.rest = grow(at6, true, filter)
 	return x
 }
 
