@@ -31,10 +31,11 @@ type OutboundConfig struct {
 
 // Outbound is one outbound SA. The way of a packet:
 //
-//  1. Lock, once for a run of packets.
-//  2. Next: the hard limits, then the next sequence number.
-//  3. Sealer.Seal: padding, encryption, ICV, in place.
-//  4. The counters; after the run Unlock, and Check for the soft limit.
+//  1. Check, once for a run of packets: is the SA past its time, is a successor due.
+//  2. Lock, once for the run.
+//  3. Next: the hard limits, then the next sequence number.
+//  4. Sealer.Seal: padding, encryption, ICV, in place.
+//  5. The counters; after the run Unlock.
 type Outbound struct {
 	config  OutboundConfig
 	created time.Time
@@ -43,8 +44,9 @@ type Outbound struct {
 	mu     sync.Mutex
 	seq    atomic.Uint64 // last used; written under mu
 	bytes  atomic.Uint64
-	dead   atomic.Bool  // Check found it past its hard time
-	used   atomic.Int64 // nanoseconds after created
+	wasted atomic.Uint64 // sequence numbers that went with no packet
+	dead   atomic.Bool   // Check found it past its hard time
+	used   atomic.Int64  // nanoseconds after created
 	seen   atomic.Uint64
 	soft   atomic.Bool
 	remote atomic.Pointer[netip.AddrPort]
@@ -92,6 +94,7 @@ func (o *Outbound) Seal(pkt []byte, hlen, n int, next uint8) error {
 		return err
 	}
 	if o.config.Sealer.Seal(pkt, hlen, n, next, seq) != nil {
+		o.wasted.Add(1)
 		return ErrSeal
 	}
 	o.bytes.Store(o.bytes.Load() + uint64(n))
@@ -107,8 +110,8 @@ func (o *Outbound) Remote() netip.AddrPort { return *o.remote.Load() }
 // SetRemote moves the peer's end, after its NAT gave it another port or address.
 func (o *Outbound) SetRemote(peer netip.AddrPort) { o.remote.Store(&peer) }
 
-// Check says where the SA stands at now. Past the hard limit it also ends the SA: Next will refuse. Call it once a batch: it is also
-// how the SA learns when it was last used.
+// Check says where the SA stands at now. Past the hard limit it also ends the SA: Next will refuse. Call it before each run of packets,
+// for the lifetime in seconds is looked at here only (an SA may have expired while the host slept). It is also how the SA learns when it was last used.
 func (o *Outbound) Check(now time.Time) State {
 	age := now.Sub(o.created)
 	seq := o.seq.Load()

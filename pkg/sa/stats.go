@@ -24,7 +24,7 @@ type Stats struct {
 func (o *Outbound) Stats(now time.Time) Stats {
 	seq := o.seq.Load()
 	return Stats{
-		Packets: seq - o.config.FirstSequence, Bytes: o.bytes.Load(), Sequence: seq,
+		Packets: seq - o.config.FirstSequence - o.wasted.Load(), Bytes: o.bytes.Load(), Sequence: seq,
 		Age: now.Sub(o.created), LastUsed: lastUsed(o.created, o.used.Load()),
 	}
 }
