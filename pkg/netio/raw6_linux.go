@@ -20,7 +20,6 @@ const rawControlRoom = 1024
 
 var raw6Options = [][3]int{
 	{unix.IPPROTO_IPV6, optHdrIncl, 1},
-	{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1},
 	{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1},
 	{unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
 	{unix.IPPROTO_IPV6, optFlowInfo, 1},

@@ -94,7 +94,7 @@ func NewHost(tb testing.TB) *Host {
 }
 
 // Do runs f on that host: sockets that f opens belong to it, and stay there afterwards. f must not start goroutines that open
-// sockets, and must not end the test (use Errorf).
+// sockets.
 func (h *Host) Do(f func()) {
 	h.tb.Helper()
 	onThread(h.tb, func() error {
@@ -115,12 +115,14 @@ func onThread(tb testing.TB, f func() error) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer unix.Close(home)
-	err = f()
-	if back := unix.Setns(home, unix.CLONE_NEWNET); back != nil {
-		panic(back) // a thread in the wrong namespace must not be used again
-	}
-	if err != nil {
+	// Deferred, since f may end the test.
+	defer func() {
+		if back := unix.Setns(home, unix.CLONE_NEWNET); back != nil {
+			panic(back) // a thread in the wrong namespace must not be used again
+		}
+		unix.Close(home)
+	}()
+	if err := f(); err != nil {
 		tb.Fatal(err)
 	}
 }
