@@ -24,9 +24,8 @@ const NoNextHeader = 59
 type Sealer struct {
 	layout
 	transform transform
-	counter   bool // the IV is the sequence number
-	iv        ivSource
-	last      uint64 // highest sequence number used
+	random    *ivSource // nil where the IV is the sequence number
+	last      uint64    // highest sequence number used
 }
 
 // NewSealer makes the outbound half of an ESP SA. keymat is the encryption key followed by its salt, if it has one; integKey is nil for combined
@@ -36,11 +35,14 @@ func NewSealer(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi 
 	if err != nil {
 		return nil, err
 	}
-	if random == nil {
-		random = rand.Reader
+	s := &Sealer{layout: l, transform: t}
+	if info, _ := e.Info(); !info.Counter && l.iv > 0 {
+		if random == nil {
+			random = rand.Reader
+		}
+		s.random = &ivSource{from: random}
 	}
-	info, _ := e.Info()
-	return &Sealer{layout: l, transform: t, counter: info.Counter, iv: ivSource{random: random}}, nil
+	return s, nil
 }
 
 // Head is the number of bytes in front of the payload: ESP header and IV.
@@ -81,11 +83,13 @@ func (s *Sealer) Seal(pkt []byte, hlen, n int, next uint8, seq uint64) error {
 }
 
 func (s *Sealer) putIV(iv []byte, seq uint64) error {
-	if s.counter {
-		binary.BigEndian.PutUint64(iv, seq)
-		return nil
+	if s.random != nil {
+		return s.random.read(iv)
 	}
-	return s.iv.read(iv)
+	if len(iv) > 0 { // NULL with a MAC has none
+		binary.BigEndian.PutUint64(iv, seq)
+	}
+	return nil
 }
 
 // pad fills what follows the payload: the bytes 1, 2, 3, …, their number, the next header (RFC 4303 §2.4).
@@ -117,15 +121,15 @@ func (s *Sealer) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "ESP sealer, SPI 0
 
 // ivSource hands out random IVs, which nobody can predict, from blocks of randomness: one read serves many packets.
 type ivSource struct {
-	random io.Reader
-	block  [512]byte
-	left   int
+	from  io.Reader
+	block [512]byte
+	left  int
 }
 
 func (v *ivSource) read(iv []byte) error {
 	if v.left < len(iv) {
 		v.left = 0 // after an error nothing of the block is used
-		if _, err := io.ReadFull(v.random, v.block[:]); err != nil {
+		if _, err := io.ReadFull(v.from, v.block[:]); err != nil {
 			return fmt.Errorf("esp: no randomness for an IV: %w", err)
 		}
 		v.left = len(v.block)
