@@ -34,7 +34,7 @@ func Build[V any](entries []Entry[V]) *Index[V] {
 	for i := range entries {
 		x.values[i] = entries[i].Value
 		f := &entries[i].Filter
-		switch pair, four := f.isPair(), f.Src.From.Is4(); {
+		switch pair, four := f.IsHostPair(), f.Src.From.Is4(); {
 		case !f.IsValid():
 		case pair && four:
 			n4++
@@ -52,7 +52,7 @@ func Build[V any](entries []Entry[V]) *Index[V] {
 		f := &entries[i].Filter
 		switch {
 		case !f.IsValid():
-		case f.isPair():
+		case f.IsHostPair():
 			x.putPair(f, uint32(i))
 		case f.Src.From.Is4():
 			at4 = append(at4, uint32(i))

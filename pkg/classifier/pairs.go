@@ -134,8 +134,8 @@ func (k *key6) same(o *key6) bool {
 	return k.srcHi == o.srcHi && k.srcLo == o.srcLo && k.dstHi == o.dstHi && k.dstLo == o.dstLo
 }
 
-// isPair reports whether a filter belongs into a pair map.
-func (f *Filter) isPair() bool {
+// IsHostPair reports whether f is from one address to one address with no protocol or port: what Index keeps in hash maps.
+func (f *Filter) IsHostPair() bool {
 	return f.Proto == 0 && !f.SrcPorts.Given && !f.DstPorts.Given && f.Src.IsHost() && f.Dst.IsHost()
 }
 

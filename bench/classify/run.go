@@ -1,0 +1,148 @@
+package classify
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/packet"
+)
+
+// Options say what to measure. Exactly one of Rules, Entries and Pairs names the filters.
+type Options struct {
+	Rules   string                  // a ClassBench filter file
+	Entries []classifier.Entry[int] // filters in order of precedence
+	Pairs   int                     // that many generated filters between two hosts
+	Name    string                  // what the result calls the entries; empty: made up
+
+	Trace      string // a ClassBench trace file; empty: a made trace
+	Packets    int    // length of a made trace; 0: 65536
+	Rounds     int    // 0: 9
+	Verify     bool   // hold answers to the linear truth
+	VerifyOnly int    // that many packets of the trace; 0: all
+	Seed       uint64 // of the made trace and pairs; the same seed makes the same
+}
+
+// Result is what was measured. Times are in nanoseconds, memory in bytes.
+type Result struct {
+	Schema      int     `json:"schema"` // 1
+	Source      string  `json:"source"`
+	Rules       int     `json:"rules"`
+	HostPairs   int     `json:"host_pair_rules"` // of them between two addresses, with no protocol or port
+	Packets     int     `json:"trace_packets"`
+	Hits        int     `json:"trace_hits"`
+	Seed        uint64  `json:"seed"`
+	BuildNS     int64   `json:"build_ns"`
+	MemoryBytes int     `json:"memory_bytes"`
+	PerRule     float64 `json:"memory_bytes_per_rule"`
+	Lookup      Spread  `json:"ns_per_lookup"`
+	Verified    *Check  `json:"verified,omitempty"`
+	Machine     Machine `json:"machine"`
+}
+
+// Spread is a measure over rounds.
+type Spread struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+	Rounds int     `json:"rounds"`
+}
+
+// Check is how many answers were held to the linear truth. A wrong one makes Run fail as well.
+type Check struct {
+	Packets int `json:"packets"`
+	Wrong   int `json:"wrong"`
+}
+
+// ErrWrong says that the index gave another answer than the linear truth. It must never be seen.
+var ErrWrong = errors.New("the index and the linear truth disagree: this is a fault of the classifier, please report it with the filters and the trace")
+
+// Run measures. With ErrWrong the result is complete all the same.
+func Run(opts Options) (Result, error) {
+	rng := rand.New(rand.NewPCG(opts.Seed, 0x676f6970736563))
+	entries, source, err := opts.filters(rng)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(entries) == 0 {
+		return Result{}, fmt.Errorf("%s holds no filters: nothing to measure", source)
+	}
+	keys, err := opts.keys(rng, entries)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(keys) == 0 {
+		return Result{}, fmt.Errorf("the trace %s holds no packets: nothing to measure", opts.Trace)
+	}
+	began := time.Now()
+	index := classifier.Build(entries)
+	r := Result{
+		Schema: 1, Source: source, Rules: len(entries), Packets: len(keys), Seed: opts.Seed,
+		BuildNS: time.Since(began).Nanoseconds(), MemoryBytes: index.Bytes(), Machine: machine(),
+	}
+	r.PerRule = float64(r.MemoryBytes) / float64(r.Rules)
+	for i := range entries {
+		if entries[i].Filter.IsHostPair() {
+			r.HostPairs++
+		}
+	}
+	r.Lookup, r.Hits = measure(index, keys, max(opts.Rounds, 0))
+	if opts.Verify {
+		r.Verified = verify(index, entries, keys, opts.VerifyOnly)
+		if r.Verified.Wrong > 0 {
+			return r, ErrWrong
+		}
+	}
+	return r, nil
+}
+
+// measure looks the trace up, round after round, the first one unmeasured.
+func measure(index *classifier.Index[int], keys []packet.Key, rounds int) (s Spread, hits int) {
+	if rounds == 0 {
+		rounds = 9
+	}
+	perLookup := make([]float64, rounds)
+	for i := -1; i < rounds; i++ {
+		began := time.Now()
+		hits = 0
+		for k := range keys {
+			if _, ok := index.Find(&keys[k]); ok {
+				hits++
+			}
+		}
+		if i >= 0 {
+			perLookup[i] = float64(time.Since(began).Nanoseconds()) / float64(len(keys))
+		}
+	}
+	slices.Sort(perLookup)
+	return Spread{Median: perLookup[rounds/2], Min: perLookup[0], Max: perLookup[rounds-1], Rounds: rounds}, hits
+}
+
+// finder is what verify doubts.
+type finder interface {
+	Find(k *packet.Key) (pos int, ok bool)
+}
+
+// verify holds the answers for the first packets of the trace to the linear truth.
+func verify(index finder, entries []classifier.Entry[int], keys []packet.Key, only int) *Check {
+	if only > 0 && only < len(keys) {
+		keys = keys[:only]
+	}
+	c := &Check{Packets: len(keys)}
+	for i := range keys {
+		want := -1
+		for e := range entries {
+			if entries[e].Filter.Match(&keys[i]) {
+				want = e
+				break
+			}
+		}
+		if got, ok := index.Find(&keys[i]); ok != (want >= 0) || ok && got != want {
+			c.Wrong++
+		}
+	}
+	return c
+}
