@@ -29,7 +29,8 @@ type ChildUp struct{ Child *ChildSA }
 // sends message 2 and the initiator may use the SA as soon as its message 3 has left). Its Child is the same as that of the later ChildUp.
 type InboundReady struct{ Child *ChildSA }
 
-// ChildDown tells that a child SA is gone: remove both of its SAs.
+// ChildDown tells that a child SA is gone: remove both of its SAs, and take their SPIs as free. It may come without a ChildUp before it:
+// for a child that was InboundReady and whose negotiation failed, or that lost to another one negotiated at the same moment.
 type ChildDown struct {
 	ID     uint64
 	Reason string
@@ -42,7 +43,7 @@ type PeerDown struct {
 	Reason string
 }
 
-// SPIReleased gives back SPIs that NewSPI handed out and that no ChildUp used.
+// SPIReleased gives back SPIs that NewSPI handed out and that no InboundReady or ChildUp used.
 type SPIReleased struct{ SPIs []uint32 }
 
 // Failed tells that a negotiation failed. Filter is that of the Acquire that wanted it, or "".
@@ -65,6 +66,10 @@ type Moved struct {
 	Local, Remote netip.AddrPort
 }
 
+// Keepalive asks for one octet 0xff, without a marker, so that a NAT before this host keeps its mapping (RFC 3948 §4). It comes every
+// 20 seconds while there is an SA with the peer.
+type Keepalive struct{ Local, Remote netip.AddrPort }
+
 func (Transmit) event()     {}
 func (ChildUp) event()      {}
 func (InboundReady) event() {}
@@ -75,6 +80,7 @@ func (SPIReleased) event()  {}
 func (Failed) event()       {}
 func (Log) event()          {}
 func (Moved) event()        {}
+func (Keepalive) event()    {}
 
 // Failure explains a failed negotiation to a person.
 type Failure struct {
@@ -141,4 +147,23 @@ type PeerInfo struct {
 	DPD                              bool
 	// EncryptionKey is the phase 1 key, for the key log only.
 	EncryptionKey []byte
+
+	// For status: State is "negotiating", "established", "retiring", or "down" for a peer that has no main-mode SA.
+	State      string
+	Remaining  time.Duration
+	QuickModes uint32 // begun under this SA
+	// Children and Waiting are those of the peer: child SAs, and negotiations that are wanted or under way.
+	Children, Waiting int
+	LastFailure       *Failure
+	LastFailureAt     time.Time
+}
+
+// ChildInfo describes a child SA, for status.
+type ChildInfo struct {
+	Child *ChildSA
+	// State is "inbound ready" (waiting for the peer's confirmation), "up" or "retiring" (accepted for a while after its successor).
+	State                      string
+	Since                      time.Time
+	Age, Remaining, UntilRekey time.Duration
+	Renewing                   bool
 }

@@ -1,0 +1,327 @@
+package ikev1
+
+import (
+	"crypto/hmac"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+const (
+	// maxUsedIDs bounds the message IDs that an SA remembers (security.md P36). It is renewed before they are used up.
+	maxUsedIDs = 16384
+	// maxQuickModes bounds the quick modes of one SA that are under way or remembered.
+	maxQuickModes = 128
+)
+
+// errHash is a HASH payload that is missing or wrong.
+var errHash = errors.New("the message's hash is missing or wrong")
+
+// openPhase2 decrypts a phase 2 message and splits it. Its first payload is the hash, which the caller checks.
+func (s *mainMode) openPhase2(d isakmp.Datagram, h isakmp.Header, iv []byte) (*isakmp.Message, []byte, error) {
+	plain, next, err := s.cipher.open(d.Data[isakmp.HeaderLen:], iv)
+	if err != nil {
+		return nil, nil, err
+	}
+	ps, err := isakmp.ParsePayloads(h.NextPayload, plain, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(ps) == 0 || ps[0].Type != isakmp.PayloadHash {
+		return nil, nil, errHash
+	}
+	return &isakmp.Message{Header: h, Body: plain, Payloads: ps}, next, nil
+}
+
+// afterHash are the bytes that HASH(1) and HASH(2) cover: all that follows the hash payload, as it arrived, without padding.
+func afterHash(msg *isakmp.Message) []byte {
+	return msg.Body[msg.Payloads[0].End:msg.Payloads[len(msg.Payloads)-1].End]
+}
+
+// hash is the hash of the exchange's message at a place of its script; rest is what follows the hash payload.
+func (q *quickMode) hash(place int, rest []byte) []byte {
+	h, a := q.s.suite.hash, q.s.keys.auth
+	switch place {
+	case 0:
+		return hash12(h, a, q.id, nil, rest)
+	case 1:
+		return hash12(h, a, q.id, q.ni, rest)
+	}
+	return hash3(h, a, q.id, q.ni, q.nr)
+}
+
+func (s *mainMode) firstIV(id uint32) []byte { return phase2IV(s.suite.hash, s.iv, id, s.cipher.block) }
+
+// newMessageID is a fresh random message ID, never 0.
+func (m *Machine) newMessageID(s *mainMode) (uint32, error) {
+	for range 8 {
+		var b [4]byte
+		if err := m.random(b[:]); err != nil {
+			return 0, err
+		}
+		id := binary.BigEndian.Uint32(b[:])
+		if _, used := s.usedIDs[id]; id != 0 && !used {
+			s.usedIDs[id] = struct{}{}
+			return id, nil
+		}
+	}
+	return 0, errors.New("no unused message ID was found")
+}
+
+// startQuickMode begins the negotiation of a wanted child.
+func (m *Machine) startQuickMode(now time.Time, s *mainMode, w *want) {
+	p := s.peer
+	q := &quickMode{s: s, m: m, run: isakmp.Run[*quickMode]{Script: quickModeScript, Role: isakmp.Initiator}, began: now,
+		want: w, filter: w.filter, selector: w.selector, spiIn: map[isakmp.ProtocolID]uint32{}}
+	q.allowed = phase2Offers(w.filter.Rule, s.nat.udp())
+	if len(q.allowed) == 0 {
+		m.failWant(now, p, w, s.local, s.remote, nothingToOffer(s, w))
+		return
+	}
+	id, err := m.newMessageID(s)
+	if err == nil {
+		err = m.reserve(q, q.allowed)
+	}
+	if err != nil {
+		m.releaseSPIs(q)
+		m.failWant(now, p, w, s.local, s.remote, isakmp.Failure{What: "quick mode cannot begin: " + err.Error(),
+			Why: "this host is out of SPIs or randomness", Next: "look at the log"})
+		return
+	}
+	q.id = id
+	q.iv = s.firstIV(id)
+	w.qm = q
+	s.phase2[id] = q
+	s.quickModes++
+	m.sendQuickMode(now, q)
+}
+
+func nothingToOffer(s *mainMode, w *want) isakmp.Failure {
+	for _, method := range w.filter.Rule.Action.Methods {
+		if method.AH != nil && s.nat.udp() {
+			return isakmp.Failure{What: "AH cannot pass the NAT between this host and the peer", Why: "AH protects the addresses that a NAT changes",
+				Next: "use ESP with integrity for rule " + w.filter.Rule.Name, Answered: true}
+		}
+	}
+	return isakmp.Failure{What: "there is no security method to offer for rule " + w.filter.Rule.Name,
+		Why: "its methods have no number in IKEv1, or give no integrity", Next: "name a method such as aes-gcm-16 or aes-cbc with sha256"}
+}
+
+// reserve gets an inbound SPI for each protocol of the alternatives.
+func (m *Machine) reserve(q *quickMode, suites []phase2Suite) error {
+	for _, s := range suites {
+		for _, p := range []isakmp.ProtocolID{isakmp.ProtoESP, isakmp.ProtoAH} {
+			if s.part(p) == nil || q.spiIn[p] != 0 {
+				continue
+			}
+			spi, err := m.cfg.NewSPI(ipProtocol(p))
+			if err != nil {
+				return fmt.Errorf("no SPI: %w", err)
+			}
+			q.spiIn[p] = spi
+		}
+	}
+	return nil
+}
+
+// releaseSPIs gives back the SPIs of a quick mode that came to no child.
+func (m *Machine) releaseSPIs(q *quickMode) {
+	var spis []uint32
+	for _, p := range []isakmp.ProtocolID{isakmp.ProtoESP, isakmp.ProtoAH} {
+		if spi := q.spiIn[p]; spi != 0 {
+			spis = append(spis, spi)
+			delete(q.spiIn, p)
+		}
+	}
+	if len(spis) > 0 {
+		m.emit(isakmp.SPIReleased{SPIs: spis})
+	}
+}
+
+// releaseUnused gives back the SPIs of protocols that were offered and not chosen.
+func (m *Machine) releaseUnused(q *quickMode) {
+	var spis []uint32
+	for _, p := range []isakmp.ProtocolID{isakmp.ProtoESP, isakmp.ProtoAH} {
+		if spi := q.spiIn[p]; spi != 0 && q.choice.suite.part(p) == nil {
+			spis = append(spis, spi)
+			delete(q.spiIn, p)
+		}
+	}
+	if len(spis) > 0 {
+		m.emit(isakmp.SPIReleased{SPIs: spis})
+	}
+}
+
+// sendQuickMode builds and sends the message that is due.
+func (m *Machine) sendQuickMode(now time.Time, q *quickMode) {
+	place := q.run.At
+	ps, err := q.run.Build(q)
+	if err != nil {
+		m.failQuickMode(now, q, isakmp.Failure{What: "quick mode stopped: " + isakmp.Escape(err.Error()), Why: "this host could not build its message",
+			Next: "look at the rule's filter and methods"})
+		return
+	}
+	body, err := hashed(ps, q.s.suite.hash.Size(), func(rest []byte) []byte { return q.hash(place, rest) })
+	if err != nil {
+		return
+	}
+	out, next := q.s.sealed(isakmp.QuickMode, q.id, isakmp.PayloadHash, body, q.iv)
+	q.iv = next
+	// Whoever waits for an answer repeats; message 3 has none, and is sent again when message 2 comes again.
+	m.launch(now, &q.flight, isakmp.Datagram{Local: q.s.local, Remote: q.s.remote, Data: out}, q.run.Awaits(), func(now time.Time) {
+		m.failQuickMode(now, q, isakmp.Failure{What: "the peer does not answer in quick mode", Why: "the peer has lost the main-mode SA, or packets are lost",
+			Next: "look at the peer's log", Answered: true})
+	})
+}
+
+// hashed encodes payloads behind a hash payload that covers them.
+func hashed(ps []isakmp.Payload, size int, hash func(rest []byte) []byte) ([]byte, error) {
+	all := append([]isakmp.Payload{{Type: isakmp.PayloadHash, Body: make([]byte, size)}}, ps...)
+	body, err := isakmp.AppendPayloads(nil, all)
+	if err != nil {
+		return nil, err
+	}
+	copy(body[4:4+size], hash(body[4+size:]))
+	return body, nil
+}
+
+// receiveQuickMode takes a quick mode message of an established SA.
+func (m *Machine) receiveQuickMode(now time.Time, d isakmp.Datagram, h isakmp.Header) {
+	s := m.established[pairOf(h)]
+	switch {
+	case s == nil:
+		m.stats.Unknown++
+		return
+	case h.MessageID == 0 || h.Flags&isakmp.FlagEncryption == 0 || !s.state.obeys():
+		m.stats.Unexpected++
+		return
+	}
+	q := s.phase2[h.MessageID]
+	if q == nil {
+		if _, used := s.usedIDs[h.MessageID]; used {
+			m.stats.Replayed++
+			return
+		}
+		if len(s.usedIDs) >= maxUsedIDs || len(s.phase2) >= maxQuickModes {
+			m.stats.Unexpected++
+			return
+		}
+		q = &quickMode{s: s, m: m, id: h.MessageID, began: now, iv: s.firstIV(h.MessageID), spiIn: map[isakmp.ProtocolID]uint32{},
+			run: isakmp.Run[*quickMode]{Script: quickModeScript, Role: isakmp.Responder}}
+	} else if q.flight.duplicate(d.Data) {
+		m.resend(&q.flight)
+		return
+	}
+	if !q.run.Awaits() {
+		m.stats.Unexpected++
+		return
+	}
+	msg, next, err := s.openPhase2(d, h, q.iv)
+	if err != nil {
+		m.stats.Malformed++
+		return
+	}
+	if !hmac.Equal(msg.Payloads[0].Body, q.hash(q.run.At, afterHash(msg))) {
+		m.stats.BadProofs++
+		return
+	}
+	m.followPeer(s, d)
+	m.alive(now, s.peer)
+	s.usedIDs[h.MessageID] = struct{}{}
+	if err := q.run.Accept(q, msg); err != nil {
+		m.quickModeError(now, q, err)
+		return
+	}
+	q.iv = next
+	m.land(&q.flight)
+	q.flight.answering(d.Data)
+	m.advanceQuickMode(now, q)
+}
+
+// advanceQuickMode does what follows an accepted message.
+func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
+	switch q.run.At {
+	case 1: // responder, message 1 taken
+		if err := m.reserve(q, []phase2Suite{q.choice.suite}); err != nil {
+			m.releaseSPIs(q)
+			m.sendNotify(q.s, isakmp.NoProposalChosen, isakmp.ProtoESP, nil)
+			return
+		}
+		q.s.phase2[q.id] = q
+		q.s.quickModes++
+		m.sendQuickMode(now, q)
+		if q.run.At == 2 {
+			m.inboundReady(now, q)
+		}
+	case 2: // initiator, message 2 taken
+		m.releaseUnused(q)
+		q.child = m.newChild(now, q)
+		q.s.peer.drop(q.want)
+		m.bringUp(now, q.child)
+		m.sendQuickMode(now, q)
+		m.remember(now, q)
+		m.pursue(now, q.s.peer)
+	case 3: // responder, message 3 taken
+		m.bringUp(now, q.child)
+		m.remember(now, q)
+	}
+}
+
+// remember keeps an exchange that has ended, to answer duplicates, and then forgets it; its message ID stays used.
+func (m *Machine) remember(now time.Time, q *quickMode) {
+	q.end.ring = func(time.Time) { delete(q.s.phase2, q.id) }
+	m.alarms.set(&q.end, now.Add(memory))
+	q.kex, q.gxy = nil, nil
+}
+
+// quickModeError decides what an error of a step means. The message was authentic, so its sender means it: the exchange ends.
+func (m *Machine) quickModeError(now time.Time, q *quickMode, err error) {
+	var r *refusal
+	if !errors.As(err, &r) {
+		m.stats.Malformed++
+		r = &refusal{notify: isakmp.PayloadMalformed, failure: isakmp.Failure{What: "a quick mode message of the peer is malformed: " + isakmp.Escape(err.Error()),
+			Why: "the peer's software", Next: "look at the peer's log", Answered: true}}
+	} else {
+		m.stats.Refused++
+	}
+	m.sendNotify(q.s, r.notify, isakmp.ProtoESP, q.offeredSPI)
+	m.failQuickMode(now, q, r.failure)
+}
+
+// failQuickMode ends a quick mode that came to nothing.
+func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
+	m.land(&q.flight)
+	q.run.At = len(q.run.Script)
+	delete(q.s.phase2, q.id)
+	p := q.s.peer
+	if q.child != nil { // a responder whose message 3 never came
+		m.removeChild(now, q.child, "quick mode was not confirmed by the peer", true)
+	} else {
+		m.releaseSPIs(q)
+	}
+	if q.want != nil {
+		q.want.qm = nil
+		f.Detail = either(f.Detail, list("offered:", suiteFields(q.allowed)))
+		m.failWant(now, p, q.want, q.s.local, q.s.remote, f)
+	} else {
+		p.failed(now, f)
+		id := ""
+		if q.filter != nil {
+			id = q.filter.ID
+		}
+		m.emit(isakmp.Failed{Filter: id, Local: q.s.local, Remote: q.s.remote, Failure: f})
+	}
+	m.forget(p)
+}
+
+// modeOf is the mode of a rule's SAs.
+func (q *quickMode) mode() suite.Mode {
+	if q.filter.Rule.Tunnel != nil {
+		return suite.Tunnel
+	}
+	return suite.Transport
+}

@@ -1,0 +1,43 @@
+package ikev1
+
+import "github.com/goipsec/goipsec/pkg/ike/isakmp"
+
+// State is where a main-mode SA stands in its life.
+type State uint8
+
+const (
+	// Negotiating: main mode is under way. No phase 2 message is obeyed.
+	Negotiating State = iota + 1
+	// Established: the peer has proved its identity.
+	Established
+	// Retiring: another SA has taken its place; it still answers, and starts nothing new.
+	Retiring
+	// Dying: its deletion has been sent; it answers nothing.
+	Dying
+)
+
+func (s State) String() string {
+	switch s {
+	case Negotiating:
+		return "negotiating"
+	case Established:
+		return "established"
+	case Retiring:
+		return "retiring"
+	case Dying:
+		return "dying"
+	}
+	return "none"
+}
+
+// afterMessage is the only way to become Established: the last message of main mode, in either role, with the peer's proof of
+// identity verified (security.md P13). Everything else leaves the state as it is.
+func afterMessage(s State, x isakmp.ExchangeType, r isakmp.Role, complete, authenticated bool) State {
+	if s == Negotiating && x == isakmp.MainMode && (r == isakmp.Initiator || r == isakmp.Responder) && complete && authenticated {
+		return Established
+	}
+	return s
+}
+
+// obeys reports whether a main-mode SA in state s does what a phase 2 message says.
+func (s State) obeys() bool { return s == Established || s == Retiring }
