@@ -32,7 +32,6 @@ type Engine struct {
 	v1     *ikev1.Machine
 	events []isakmp.Event // of the engine itself
 	policy *policy.Compiled
-	now    time.Time // of the last call
 	panics uint64
 	v2     uint64
 }
@@ -59,7 +58,6 @@ func New(c Config) (*Engine, error) {
 // local and remote are IKE's own addresses: the tunnel endpoints, or the packet's addresses. Repeated calls while a negotiation for the same
 // traffic is under way, or an SA for it is there, change nothing.
 func (e *Engine) Acquire(now time.Time, f *policy.QuickModeFilter, key packet.Key, local, remote netip.Addr) {
-	e.now = now
 	sel := f.Filter
 	if f.Rule.Tunnel == nil {
 		sel.Src, sel.Dst = isakmp.Range{From: key.Src, To: key.Src}, isakmp.Range{From: key.Dst, To: key.Dst}
@@ -69,7 +67,6 @@ func (e *Engine) Acquire(now time.Time, f *policy.QuickModeFilter, key packet.Ke
 
 // Receive takes one datagram (marker removed). Its memory is not kept.
 func (e *Engine) Receive(now time.Time, d isakmp.Datagram) {
-	e.now = now
 	defer e.boundary(func() { e.v1.Kill(d.Data) })
 	if len(d.Data) >= isakmp.HeaderLen && d.Data[17]>>4 > 1 {
 		e.otherVersion(d)
@@ -126,14 +123,10 @@ func (e *Engine) Expired(now time.Time, child uint64, reason string) {
 }
 
 // Traffic tells that authenticated traffic came from the peer (in) or left to it (out) since the last call: feeds DPD and idle times.
-func (e *Engine) Traffic(now time.Time, child uint64, in, out bool) {
-	e.now = now
-	e.v1.Traffic(now, child, in, out)
-}
+func (e *Engine) Traffic(now time.Time, child uint64, in, out bool) { e.v1.Traffic(now, child, in, out) }
 
 // SetPolicy applies a new snapshot; SAs whose filter and main-mode settings are still there stay.
 func (e *Engine) SetPolicy(now time.Time, c *policy.Compiled) {
-	e.now = now
 	e.policy = c
 	e.v1.SetPolicy(now, c)
 }
@@ -147,7 +140,6 @@ func (e *Engine) Close(now time.Time) { e.v1.Close(now) }
 
 // Advance runs timers due at now. Deadline is when it next has something to do, the zero time if never.
 func (e *Engine) Advance(now time.Time) {
-	e.now = now
 	for again := true; again; {
 		again = e.advance(now)
 	}
@@ -177,6 +169,5 @@ func (e *Engine) Next() (isakmp.Event, bool) {
 func (e *Engine) Stats() Stats { return Stats{Stats: e.v1.Stats(), Version2: e.v2, Panics: e.panics} }
 
 // Peers lists the main-mode SAs and the peers that have none but a failure to tell of. Children lists the child SAs, oldest first.
-// Ages and times left are those of the last call that told the time.
-func (e *Engine) Peers() []isakmp.PeerInfo     { return e.v1.Peers(e.now) }
-func (e *Engine) Children() []isakmp.ChildInfo { return e.v1.Children(e.now) }
+func (e *Engine) Peers(now time.Time) []isakmp.PeerInfo     { return e.v1.Peers(now) }
+func (e *Engine) Children(now time.Time) []isakmp.ChildInfo { return e.v1.Children(now) }
