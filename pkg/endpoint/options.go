@@ -26,7 +26,7 @@ type Options struct {
 	// Port and NATPort are the UDP ports of IKE, 0: 500 and 4500. With another Port than 500 the non-ESP marker is used from the first
 	// message and NATPort is not used.
 	Port, NATPort uint16
-	// TUNName is the device's name; "": the system chooses ("goipsec%d").
+	// TUNName is the device's name; "": goipsec0, or the next that is free.
 	TUNName string
 	// MTU of the TUN device in bytes; 0: computed from the outer path and the policy's methods.
 	MTU int

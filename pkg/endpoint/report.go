@@ -35,8 +35,11 @@ func (e *Endpoint) report(now time.Time, s *Status) {
 	e.host.describe(s)
 	e.reportTraffic(s)
 	e.reportIKE(now, s)
-	for _, c := range e.children {
-		s.Children = append(s.Children, e.reportChild(now, c))
+	states := e.childStates(now)
+	for id, c := range e.children {
+		r := e.reportChild(now, c)
+		r.State = cmp.Or(states[id], r.State)
+		s.Children = append(s.Children, r)
 	}
 	slices.SortFunc(s.Children, func(a, b Child) int { return cmp.Compare(a.ID, b.ID) })
 }
@@ -58,8 +61,37 @@ func (e *Endpoint) reportTraffic(s *Status) {
 
 func (e *Endpoint) reportIKE(now time.Time, s *Status) {
 	for _, p := range e.engine.Peers() {
-		s.Peers = append(s.Peers, reportPeer(now, &p))
+		switch p.State {
+		case "established", "retiring":
+			s.Peers = append(s.Peers, reportPeer(now, &p))
+		case "negotiating":
+			s.Negotiating = append(s.Negotiating, Negotiation{Rule: p.Rule, Local: p.Local, Remote: p.Remote})
+		}
 	}
+	st := e.engine.Stats()
+	s.IKE = IKECounters{HalfOpen: uint64(st.HalfOpen), Panics: st.Panics, Refused: map[string]uint64{}}
+	for reason, n := range map[string]uint64{"malformed": st.Malformed, "unknown": st.Unknown, "uncovered": st.Uncovered, "unsupported": st.Unsupported,
+		"unexpected": st.Unexpected, "unauthenticated": st.Unauthenticated, "bad-proof": st.BadProofs, "replayed": st.Replayed,
+		"duplicate": st.Duplicates, "refused": st.Refused, "half-open-full": st.HalfOpenRefused, "half-open-evicted": st.HalfOpenEvicted,
+		"other-version": st.Version2} {
+		if n > 0 {
+			s.IKE.Refused[reason] = n
+		}
+	}
+}
+
+// childStates are the states of negotiated children, as status names them.
+func (e *Endpoint) childStates(now time.Time) map[uint64]string {
+	states := map[uint64]string{}
+	for _, c := range e.engine.Children() {
+		switch {
+		case c.State == "retiring":
+			states[c.Child.ID] = "replaced"
+		case c.Renewing:
+			states[c.Child.ID] = "rekeying"
+		}
+	}
+	return states
 }
 
 func reportPeer(now time.Time, p *isakmp.PeerInfo) Peer {
@@ -69,7 +101,7 @@ func reportPeer(now time.Time, p *isakmp.PeerInfo) Peer {
 	age := now.Sub(p.Established)
 	return Peer{ID: p.ID, Rule: p.Rule, Local: p.Local, Remote: p.Remote, Initiator: p.Initiator, InitiatorCookie: hex.EncodeToString(p.InitiatorCookie[:]),
 		ResponderCookie: hex.EncodeToString(p.ResponderCookie[:]), Encr: encr.Name, KeyBits: p.KeyBits, Hash: hash, Group: group, Auth: p.Auth,
-		RemoteID: p.RemoteID, State: "established", AgeSeconds: seconds(age), SecondsLeft: seconds(p.Lifetime - age), NATLocal: p.NATLocal,
+		RemoteID: p.RemoteID, State: p.State, AgeSeconds: seconds(age), SecondsLeft: seconds(p.Remaining), NATLocal: p.NATLocal,
 		NATRemote: p.NATRemote, DPD: p.DPD, Weak: cmp.Or(encr.Weak, weak, weakGroup)}
 }
 

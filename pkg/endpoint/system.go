@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -153,11 +154,7 @@ func (h *systemHost) openDevice(c *policy.Compiled, o *opened) (err error) {
 	if h.mtu == 0 {
 		h.mtu = h.deviceMTU(c)
 	}
-	name := h.opts.TUNName
-	if name == "" {
-		name = "goipsec%d"
-	}
-	if h.device, err = tun.Create(name, h.mtu); err != nil {
+	if h.device, err = createDevice(h.opts.TUNName, h.mtu); err != nil {
 		return err
 	}
 	if h.name, err = h.device.Name(); err != nil {
@@ -166,6 +163,19 @@ func (h *systemHost) openDevice(c *policy.Compiled, o *opened) (err error) {
 	o.device, o.mtu = h.device, h.mtu
 	h.routes, err = route.Open(route.Config{Instance: h.opts.Instance, Device: h.name, MTU: h.mtu})
 	return err
+}
+
+// createDevice makes the TUN device, by default with the first free name.
+func createDevice(name string, mtu int) (tun.Device, error) {
+	if name != "" {
+		return tun.Create(name, mtu)
+	}
+	for i := 0; ; i++ {
+		d, err := tun.Create(fmt.Sprintf("goipsec%d", i), mtu)
+		if err == nil || !errors.Is(err, os.ErrExist) || i == 99 {
+			return d, err
+		}
+	}
 }
 
 // deviceMTU is what every peer's path carries after the dearest method of the policy, but never under what IPv6 needs.
