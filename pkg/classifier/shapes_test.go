@@ -1,0 +1,236 @@
+package classifier
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"github.com/goipsec/goipsec/pkg/packet"
+)
+
+// shapes are sets of filters that trees and tuple tables find hard.
+var shapes = map[string]func(rng *rand.Rand, i, n int) Filter{
+	"pair and port": func(rng *rand.Rand, i, n int) Filter {
+		return Filter{Src: HostRange(num4(rng.Uint32())), Dst: HostRange(num4(rng.Uint32())), Proto: 6, DstPorts: Port(uint16(rng.IntN(1024)))}
+	},
+	"any to host": func(rng *rand.Rand, i, n int) Filter {
+		return Filter{Src: AnyV4, Dst: HostRange(num4(rng.Uint32()))}
+	},
+	"half wild": func(rng *rand.Rand, i, n int) Filter {
+		f := Filter{Src: AnyV4, Dst: HostRange(num4(rng.Uint32()))}
+		if i%2 == 0 {
+			f = f.Mirror()
+		}
+		return f
+	},
+	"nested ranges": func(rng *rand.Rand, i, n int) Filter {
+		return Filter{Src: Range{num4(uint32(n - i)), num4(uint32(n + i))}, Dst: AnyV4}
+	},
+	"random ranges": func(rng *rand.Rand, i, n int) Filter {
+		r := func() Range {
+			a, b := rng.Uint32(), rng.Uint32()
+			return Range{num4(min(a, b)), num4(max(a, b))}
+		}
+		return Filter{Src: r(), Dst: r()}
+	},
+	"one host's ports": func(rng *rand.Rand, i, n int) Filter {
+		return Filter{Src: AnyV4, Dst: HostRange(num4(uint32(i >> 16))), Proto: 6, DstPorts: Port(uint16(i))}
+	},
+	"subnets6": func(rng *rand.Rand, i, n int) Filter {
+		b := [16]byte{0x20, 1}
+		binary.BigEndian.PutUint32(b[4:], rng.Uint32())
+		return Filter{Src: AnyV6, Dst: RangeOf(netip.PrefixFrom(netip.AddrFrom16(b), 48+rng.IntN(17)))}
+	},
+	"hosts6 of one subnet": func(rng *rand.Rand, i, n int) Filter {
+		b := [16]byte{0x20, 1}
+		binary.BigEndian.PutUint64(b[8:], rng.Uint64())
+		return Filter{Src: AnyV6, Dst: HostRange(netip.AddrFrom16(b))}
+	},
+}
+
+func num4(n uint32) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	return netip.AddrFrom4(b)
+}
+
+func shaped(name string, n int) ([]Entry[int], []packet.Key) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	entries := make([]Entry[int], n)
+	for i := range entries {
+		entries[i] = Entry[int]{shapes[name](rng, i, n), i}
+	}
+	Sort(entries, nil)
+	keys := make([]packet.Key, 1<<12)
+	for i := range keys {
+		keys[i] = traceKey(rng, &entries[rng.IntN(n)].Filter)
+		if i%4 == 0 && keys[i].Src.Is4() {
+			keys[i].Src, keys[i].Dst = num4(rng.Uint32()), num4(rng.Uint32())
+		}
+	}
+	return entries, keys
+}
+
+// work is how many nodes and rules find looks at: the same walk with a counter.
+func (t *tree) work(p *point, ref int32, best uint32) (uint32, int) {
+	if ref < 0 {
+		l := t.leaves[-1-ref]
+		n := int(l.to - l.from)
+		if t.six {
+			return scan6(t.rules6[l.from:l.to], p, best), n
+		}
+		return scan4(t.rules4[l.from:l.to], p, best), n
+	}
+	n := t.nodes[ref]
+	children := [2]int32{n.left, n.across}
+	promise := [2]uint32{n.bestLeft, n.top}
+	if p[n.dim] >= n.at {
+		children[0], promise[0] = n.right, n.bestRight
+	}
+	if promise[1] < promise[0] {
+		children[0], children[1] = children[1], children[0]
+		promise[0], promise[1] = promise[1], promise[0]
+	}
+	count := 1
+	for i := range children {
+		if promise[i] < best {
+			found, c := t.work(p, children[i], best)
+			best, count = found, count+c
+		}
+	}
+	return best, count
+}
+
+func TestHardShapesEqualTruthInSublinearWork(t *testing.T) {
+	for name := range shapes {
+		t.Run(name, func(t *testing.T) {
+			const n = 5000
+			entries, keys := shaped(name, n)
+			x := Build(entries)
+			checkAgainstTruth(t, x, entries, keys[:400])
+			total := 0
+			for i := range keys {
+				p := pointOf(&keys[i])
+				pos, count := x.four.rest.work(&p, x.four.rest.root, none)
+				if keys[i].Src.Is6() {
+					pos, count = x.six.rest.work(&p, x.six.rest.root, none)
+				}
+				if got, ok := x.Find(&keys[i]); ok != (pos != none) || ok && got != int(pos) {
+					t.Fatalf("the counted walk finds %d, Find %d", pos, got)
+				}
+				total += count
+			}
+			mean := total / len(keys)
+			t.Logf("%d nodes and rules a look-up", mean)
+			if mean > n/20 {
+				t.Errorf("a look-up among %d filters looks at %d nodes and rules", n, mean)
+			}
+			if nodes := len(x.four.rest.nodes) + len(x.six.rest.nodes); nodes > n {
+				t.Errorf("%d nodes for %d filters", nodes, n)
+			}
+		})
+	}
+}
+
+func TestEqualFiltersShareARule(t *testing.T) {
+	f := filter(t, "10.0.0.0/8 any tcp")
+	entries := make([]Entry[int], 1000)
+	for i := range entries {
+		entries[i] = Entry[int]{f, i}
+	}
+	x := Build(entries)
+	if len(x.four.rest.rules4) != 1 {
+		t.Errorf("%d rules", len(x.four.rest.rules4))
+	}
+	k := packet.Key{Src: num4(10 << 24), Dst: num4(1), Proto: 6, Flags: packet.ProtoKnown}
+	if v, ok := x.Lookup(&k); v != 0 || !ok {
+		t.Errorf("entry %d", v)
+	}
+}
+
+// TestPairLookupsDoNotGrow counts the slots that a look-up touches, whether it hits or not.
+func TestPairLookupsDoNotGrow(t *testing.T) {
+	for _, n := range []int{1000, 10000, 200000} {
+		x := Build(pairEntries(n))
+		probes, looked := 0, 0
+		for _, k := range pairKeys(2 * n) { // half of them are not there
+			p := pointOf(&k)
+			if k.Src.Is4() {
+				m := &x.four.pairs
+				for i := hash4(uint32(p[dimSrcLo]), uint32(p[dimDstLo])) & m.mask; ; i = (i + 1) & m.mask {
+					probes++
+					if s := m.slots[i]; s.pos == 0 || s.src == uint32(p[dimSrcLo]) && s.dst == uint32(p[dimDstLo]) {
+						break
+					}
+				}
+				looked++
+			}
+		}
+		if mean := float64(probes) / float64(looked); mean > 2 {
+			t.Errorf("%d pairs: %.2f slots a look-up", n, mean)
+		}
+	}
+}
+
+// FuzzIndex reads a datagram and asks the index and the truth.
+func FuzzIndex(f *testing.F) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var entries []Entry[int]
+	for i := range 64 {
+		g := Filter{Src: AnyV4, Dst: AnyV4}
+		if i%2 == 1 {
+			g = Filter{Src: AnyV6, Dst: AnyV6}
+		}
+		a := randomAddr(rng, i%2 == 1)
+		g.Dst = RangeOf(netip.PrefixFrom(a, rng.IntN(a.BitLen()+1)))
+		if i%3 == 0 {
+			g.Proto = []uint8{1, 6, 17, 58}[rng.IntN(4)]
+			g.DstPorts = Ports{0, uint16(rng.Uint32()), true}
+		}
+		entries = append(entries, Entry[int]{g, i})
+	}
+	x := Build(entries)
+	for range 8 {
+		f.Add(randomDatagram(rng))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var h packet.Header
+		if h.Parse(b) == nil {
+			checkAgainstTruth(t, x, entries, []packet.Key{h.Key})
+		}
+	})
+}
+
+func BenchmarkShapes(b *testing.B) {
+	for name := range shapes {
+		for _, n := range []int{1000, 100000} {
+			entries, keys := shaped(name, n)
+			b.Run(name, func(b *testing.B) {
+				x := Build(entries)
+				big := uint32(0)
+				for _, l := range append(x.four.rest.leaves, x.six.rest.leaves...) {
+					big = max(big, l.to-l.from)
+				}
+				i := 0
+				for b.Loop() {
+					x.Find(&keys[i%len(keys)])
+					i++
+				}
+				b.ReportMetric(float64(n), "rules")
+				b.ReportMetric(float64(big), "largest-leaf")
+			})
+		}
+	}
+}
+
+func BenchmarkShapesBuild(b *testing.B) {
+	for name := range shapes {
+		entries, _ := shaped(name, 100000)
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				Build(entries)
+			}
+		})
+	}
+}
