@@ -60,7 +60,7 @@ func (e *Endpoint) reportTraffic(s *Status) {
 }
 
 func (e *Endpoint) reportIKE(now time.Time, s *Status) {
-	for _, p := range e.engine.Peers() {
+	for _, p := range e.engine.Peers(now) {
 		switch p.State {
 		case "established", "retiring":
 			s.Peers = append(s.Peers, reportPeer(now, &p))
@@ -83,7 +83,7 @@ func (e *Endpoint) reportIKE(now time.Time, s *Status) {
 // childStates are the states of negotiated children, as status names them.
 func (e *Endpoint) childStates(now time.Time) map[uint64]string {
 	states := map[uint64]string{}
-	for _, c := range e.engine.Children() {
+	for _, c := range e.engine.Children(now) {
 		switch {
 		case c.State == "retiring":
 			states[c.Child.ID] = "replaced"
