@@ -283,3 +283,27 @@ func TestWrongConstructor(t *testing.T) {
 		t.Error("hash 99 exists")
 	}
 }
+
+// TestAEADConcurrency uses one AEAD from several tests at a time; the race detector looks on.
+func TestAEADConcurrency(t *testing.T) {
+	for _, e := range combined() {
+		info, _ := e.Info()
+		a, err := NewAEAD(e, make([]byte, info.KeyBits[0]/8))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 4 {
+			t.Run(e.String(), func(t *testing.T) {
+				t.Parallel()
+				plain := bytes.Repeat([]byte{byte(n)}, 100*n)
+				nonce := bytes.Repeat([]byte{byte(n)}, a.NonceSize())
+				for range 50 {
+					opened, err := a.Open(nil, nonce, a.Seal(nil, nonce, plain, nonce), nonce)
+					if err != nil || !bytes.Equal(opened, plain) {
+						t.Fatalf("opened %d bytes, %v", len(opened), err)
+					}
+				}
+			})
+		}
+	}
+}

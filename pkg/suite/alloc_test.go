@@ -1,8 +1,6 @@
 package suite
 
-import (
-	"testing"
-)
+import "testing"
 
 // packet is the payload of a full Ethernet frame, a multiple of 16.
 const packet = 1424
@@ -10,7 +8,7 @@ const packet = 1424
 // TestPacketPathAllocations holds the promises of the package's comments: what the standard library seals, CBC, NULL and the MACs
 // allocate nothing for a packet; what is ours (GCM-8, CCM, CTR) at most what is written here.
 func TestPacketPathAllocations(t *testing.T) {
-	limits := map[Encr]float64{AESGCM8: 1, AESCCM8: 3, AESCCM12: 3, AESCCM16: 3, AESCTR: 1} // the others 0
+	limits := map[Encr]float64{AESGCM8: 1, AESCCM8: 1, AESCCM12: 1, AESCCM16: 1, AESCTR: 1} // the others 0
 	for _, e := range Encrs() {
 		info, _ := e.Info()
 		buf := make([]byte, packet, packet+64)
@@ -45,7 +43,7 @@ func TestPacketPathAllocations(t *testing.T) {
 			}
 		}
 		got := testing.AllocsPerRun(100, run)
-		if got > 2*limits[e] {
+		if got > 2*limits[e] && !raceDetector {
 			t.Errorf("%v: %v allocations to seal and open a packet, at most %v are promised", e, got, 2*limits[e])
 		}
 		t.Logf("%v: %v allocations to seal and open", e, got)

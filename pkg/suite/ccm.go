@@ -5,6 +5,8 @@ import (
 	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
+	"slices"
+	"sync"
 )
 
 // ccm is AES-CCM (RFC 3610). RFC 4309 uses it with nonces of 11 bytes (salt 3, IV 8), which leaves 4 for the length of the message,
@@ -22,7 +24,8 @@ func (c *ccm) Overhead() int  { return c.tag }
 
 func (c *ccm) Seal(dst, nonce, plaintext, additional []byte) []byte {
 	s := c.start(nonce)
-	icv := s.mac(c, plaintext, additional)
+	defer s.end()
+	icv := s.mac(c, nonce, plaintext, additional)
 	whole, tail := grow(dst, len(plaintext)+c.tag)
 	s.stream.XORKeyStream(tail, plaintext)
 	copy(tail[len(plaintext):], icv[:c.tag])
@@ -36,30 +39,34 @@ func (c *ccm) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 		return nil, errOpen
 	}
 	s := c.start(nonce)
-	plaintext := make([]byte, n)
-	s.stream.XORKeyStream(plaintext, sealed[:n])
-	icv := s.mac(c, plaintext, additional)
+	defer s.end()
+	s.plaintext = slices.Grow(s.plaintext[:0], n)[:n]
+	defer clear(s.plaintext)
+	s.stream.XORKeyStream(s.plaintext, sealed[:n])
+	icv := s.mac(c, nonce, s.plaintext, additional)
 	if subtle.ConstantTimeCompare(icv[:c.tag], sealed[n:]) != 1 {
 		return nil, errOpen
 	}
-	return append(dst, plaintext...), nil
+	return append(dst, s.plaintext...), nil
 }
 
-// ccmState is what one packet needs.
+// ccmState is what one packet needs. It is kept for the next: the one allocation a packet is the stream's.
 type ccmState struct {
-	nonce  []byte
-	stream cipher.Stream       // the key stream from its second block on
-	first  [aes.BlockSize]byte // the first block of it, which hides the ICV
-	x      [aes.BlockSize]byte // the CBC-MAC so far
-	b      [aes.BlockSize]byte // the block being made
+	stream    cipher.Stream       // the key stream from its second block on
+	first     [aes.BlockSize]byte // the first block of it, which hides the ICV
+	x         [aes.BlockSize]byte // the CBC-MAC so far
+	b         [aes.BlockSize]byte // the block being made
+	plaintext []byte              // what Open has not yet shown
 }
+
+var ccmStates = sync.Pool{New: func() any { return new(ccmState) }}
 
 // start makes the key stream: counter blocks are the flags L-1, the nonce, and a counter from 0 (RFC 3610 §2.3).
 func (c *ccm) start(nonce []byte) *ccmState {
 	if len(nonce) != c.nonce {
 		panic("suite: wrong length of the nonce of AES-CCM")
 	}
-	s := &ccmState{nonce: nonce}
+	s := ccmStates.Get().(*ccmState)
 	s.b[0] = c.flags()
 	copy(s.b[1:], nonce)
 	s.stream = cipher.NewCTR(c.block, s.b[:])
@@ -67,17 +74,23 @@ func (c *ccm) start(nonce []byte) *ccmState {
 	return s
 }
 
+// end gives the state back without what it knew.
+func (s *ccmState) end() {
+	*s = ccmState{plaintext: s.plaintext}
+	ccmStates.Put(s)
+}
+
 // flags returns L-1 with the L of RFC 3610.
 func (c *ccm) flags() byte { return byte(aes.BlockSize - 1 - c.nonce - 1) }
 
 // mac returns the encrypted CBC-MAC over B_0, the additional data with its length before it, and the message (RFC 3610 §2.2).
-func (s *ccmState) mac(c *ccm, message, additional []byte) *[aes.BlockSize]byte {
+func (s *ccmState) mac(c *ccm, nonce, message, additional []byte) *[aes.BlockSize]byte {
 	binary.BigEndian.PutUint64(s.b[aes.BlockSize-8:], uint64(len(message)))
 	s.b[0] = byte((c.tag-2)/2<<3) | c.flags()
 	if len(additional) > 0 {
 		s.b[0] |= 1 << 6
 	}
-	copy(s.b[1:], s.nonce) // over the zeros before the length
+	copy(s.b[1:], nonce) // over the zeros before the length
 	s.absorb(c.block, s.b[:])
 	if len(additional) > 0 {
 		s.absorbAdditional(c.block, additional)
