@@ -33,6 +33,7 @@ func (r *reader) authMethod(n *node) (policy.AuthMethod, bool) {
 			r.notYet(n, n.Value)
 		default:
 			r.fail(n, "write psk_file: NAME", "an authentication method must be a mapping")
+			r.hideLast() // it may be a key that was written without psk:
 		}
 		return a, false
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 
@@ -255,24 +254,4 @@ func castOf(a classifier.Range) string {
 		return "broadcast"
 	}
 	return ""
-}
-
-// describe is the filter in the form of one line, without its keys.
-func describe(f *policy.GenericFilter) string {
-	name := func(a *policy.AddrSpec) string {
-		switch a.Kind {
-		case policy.Me:
-			return "me"
-		case policy.Any:
-			return "any"
-		case policy.DNSName:
-			return a.Name
-		}
-		return a.Range.String()
-	}
-	arrow := "->"
-	if f.Mirrored {
-		arrow = "<->"
-	}
-	return fmt.Sprintf("%s %s %s", name(&f.Src), arrow, name(&f.Dst))
 }

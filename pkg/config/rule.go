@@ -164,7 +164,7 @@ func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filt
 		if protects && rule.Tunnel == nil {
 			r.checkUnicast(f)
 			if !f.Mirrored {
-				r.warn(f.node, "rule %q protects %s in one direction only: the answers travel in clear", rule.Name, describe(&f.GenericFilter))
+				r.warn(f.node, "rule %q protects %s in one direction only: the answers travel in clear", rule.Name, &f.GenericFilter)
 			}
 		}
 	}

@@ -61,6 +61,13 @@ func (r *reader) failAt(at policy.Position, hint, message string) {
 	r.errs = append(r.errs, &Error{Position: at, Message: message, Source: r.lines.line(at.Line), Hint: hint})
 }
 
+// hideLast takes the offending line out of the last error.
+func (r *reader) hideLast() {
+	if n := len(r.errs); n > 0 {
+		r.errs[n-1].Source = ""
+	}
+}
+
 // warn notes a warning at n.
 func (r *reader) warn(n *node, format string, args ...any) {
 	if len(r.warnings) < maxErrors {

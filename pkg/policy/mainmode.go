@@ -20,9 +20,10 @@ func (x *expansion) addMainMode(r *Rule, p addressPair) {
 		return
 	}
 	x.clash[rulePair{m.Rule, r}] = true
+	f := m.Filter()
 	x.faults.add(r.Source, "a responder chooses these by the peer's address alone: give both rules the same, or different peers",
-		"rule %q and rule %q at %v both negotiate between %v and %v, but differ in their authentication or in the peer's port or DPD",
-		r.Name, m.Rule.Name, m.Rule.Source, p.local, p.remote)
+		"rule %q and rule %q (%v) both negotiate for %s, but differ in their authentication or in the peer's port or DPD",
+		r.Name, m.Rule.Name, m.Rule.Source, x.show(&f))
 }
 
 // rulePair names two rules, so that a disagreement over many address pairs is complained of once.

@@ -3,7 +3,7 @@ package policy
 import (
 	"cmp"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
 )
@@ -77,7 +77,7 @@ func (x *expansion) first(a, b *QuickModeFilter) bool {
 
 func (x *expansion) warnSame(a, b *QuickModeFilter) {
 	if x.first(a, b) {
-		x.warn(b.Source(), "rule %q: the filter %v is there already, in rule %q at %v: one of them can go", b.Rule.Name, b.Filter, a.Rule.Name, a.Source())
+		x.warn(b.Source(), "rule %q: the filter %s stands in rule %q already (%v): one of them can go", b.Rule.Name, b.source, a.Rule.Name, a.Source())
 	}
 }
 
@@ -85,12 +85,25 @@ func (x *expansion) faultSame(a, b *QuickModeFilter) {
 	if !x.first(a, b) {
 		return
 	}
-	what := "does " + b.Action.String() + ", rule " + strconv.Quote(a.Rule.Name) + " at " + a.Source().String() + " does " + a.Action.String()
+	const hint = "of equal filters none is heavier: delete one, or make one narrower"
 	if a.Action == b.Action {
-		what = "and rule " + strconv.Quote(a.Rule.Name) + " at " + a.Source().String() + " negotiate it differently"
+		x.faults.add(b.Source(), hint, "rule %q and rule %q (%v) negotiate differently for the same filter %s", b.Rule.Name, a.Rule.Name, a.Source(), x.show(&b.Filter))
+		return
 	}
-	x.faults.add(b.Source(), "of equal filters none is heavier: delete one, or make one narrower",
-		"rule %q: the same filter %v twice: it %s", b.Rule.Name, b.Filter, what)
+	x.faults.add(b.Source(), hint, "rule %q does %v and rule %q (%v) does %v for the same filter %s",
+		b.Rule.Name, b.Action, a.Rule.Name, a.Source(), a.Action, x.show(&b.Filter))
+}
+
+// show is a specific filter for people. Away from a host the addresses that stand for me are shown as what they are.
+func (x *expansion) show(f *classifier.Filter) string {
+	s := f.String()
+	if x.offline {
+		for _, a := range x.me {
+			s = strings.ReplaceAll(s, a.String()+" ", "me ")
+			s = strings.TrimSuffix(s, " "+a.String()) + map[bool]string{true: " me"}[strings.HasSuffix(s, " "+a.String())]
+		}
+	}
+	return s
 }
 
 // compareBytes is a total order of filters that means nothing but never changes.

@@ -201,3 +201,25 @@ type GenericFilter struct {
 	Mirrored           bool
 	Source             Position
 }
+
+// String returns the filter as people write it, without its protocol and ports.
+func (g *GenericFilter) String() string {
+	arrow := " -> "
+	if g.Mirrored {
+		arrow = " <-> "
+	}
+	return g.Src.String() + arrow + g.Dst.String()
+}
+
+// String returns the side as people write it.
+func (a *AddrSpec) String() string {
+	switch a.Kind {
+	case Me:
+		return "me"
+	case Any:
+		return "any"
+	case DNSName:
+		return a.Name
+	}
+	return a.Range.String()
+}
