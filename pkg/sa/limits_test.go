@@ -103,6 +103,18 @@ func TestHardLimits(t *testing.T) {
 	}
 }
 
+// Next refuses past the limits that it can see, asked or not.
+func TestHardLimitsWithoutCheck(t *testing.T) {
+	for _, l := range []sa.Lifetime{{HardBytes: 30}, {HardPackets: 3}} {
+		o, _ := ends(t, sa.OutboundConfig{Lifetime: l}, sa.InboundConfig{})
+		for n, want := range []error{nil, nil, nil, sa.ErrHardLimit, sa.ErrHardLimit} {
+			if _, err := trySeal(o, "ten bytes."); err != want {
+				t.Errorf("%+v, packet %d: %v, want %v", l, n, err, want)
+			}
+		}
+	}
+}
+
 // F11: a clock that goes back does not end an SA.
 func TestF11ClockGoesBack(t *testing.T) {
 	l := sa.Limits(60, 0, suite.AESGCM16, true, 0)
