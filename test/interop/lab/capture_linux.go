@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,7 @@ type Capture struct {
 	wake   [2]int // a pipe: closing its write end tells the reader to stop
 	done   chan struct{}
 	mu     sync.Mutex
+	change chan struct{} // closed and replaced at every frame
 	frames []Frame
 	err    error
 }
@@ -27,7 +29,7 @@ type Capture struct {
 // Capture starts recording; frames sent after it returns are in it.
 func (h *Host) Capture(dev string) *Capture {
 	h.lab.t.Helper()
-	c := &Capture{Path: h.lab.Subdir("capture") + "/" + h.Name + "-" + dev + ".pcap", lab: h.lab, done: make(chan struct{})}
+	c := &Capture{Path: h.lab.Subdir("capture") + "/" + h.Name + "-" + dev + ".pcap", lab: h.lab, done: make(chan struct{}), change: make(chan struct{})}
 	err := h.inside(func() (err error) {
 		c.fd, err = packetSocket(dev)
 		return err
@@ -87,6 +89,8 @@ func (c *Capture) read() {
 			frame := parseFrame(append([]byte(nil), buffer[:n]...))
 			c.mu.Lock()
 			c.frames = append(c.frames, frame)
+			close(c.change)
+			c.change = make(chan struct{})
 			c.mu.Unlock()
 		case errors.Is(err, unix.EINTR):
 		case !errors.Is(err, unix.EAGAIN):
@@ -135,6 +139,24 @@ func (c *Capture) Frames() []Frame {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.frames[:len(c.frames):len(c.frames)]
+}
+
+// Await waits for a frame that ok accepts, from the frame of index from on, and returns it; false at the limit.
+func (c *Capture) Await(limit time.Duration, from int, ok func(*Frame) bool) (Frame, bool) {
+	watch := StartWatch()
+	for {
+		c.mu.Lock()
+		frames, change := c.frames, c.change
+		c.mu.Unlock()
+		for ; from < len(frames); from++ {
+			if ok(&frames[from]) {
+				return frames[from], true
+			}
+		}
+		if !wait(change, limit-watch.Elapsed()) {
+			return Frame{}, false
+		}
+	}
 }
 
 // pcap writes frames in the classic format of libpcap: no times, link type Ethernet.

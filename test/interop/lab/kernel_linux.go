@@ -160,7 +160,7 @@ func (l *Lab) Kernel() *Kernel {
 // Reset takes every address, route, state and policy out of the kernel.
 func (k *Kernel) Reset() {
 	k.lab.t.Helper()
-	k.Run("ip xfrm state flush; ip xfrm policy flush; ip addr flush dev vec0 scope global; ip route flush dev vec0 scope global; ip neigh flush dev vec0; " +
+	k.Run("ip xfrm state flush; ip xfrm policy flush; ip addr flush dev vec0 scope global; ip route flush dev vec0; ip -6 route flush root fd00::/8; ip neigh flush dev vec0; " +
 		"ip link set vec0 up mtu 1500")
 }
 
