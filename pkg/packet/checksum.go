@@ -10,31 +10,38 @@ import (
 // and 0 when b holds its own correct checksum. A last odd byte counts as the high half of a word.
 func Checksum(b []byte) uint16 { return ^fold(sum(b, 0)) }
 
-// sum adds b to a running one's complement sum of 64 bits. The sum is taken in eight-byte words: one's complement addition is
-// indifferent to the word's size (RFC 1071 §2), so that an add with carry does four 16-bit words at once.
+// sum adds b to a running one's complement sum of 64 bits. It is taken in eight-byte words, because one's complement addition is indifferent to the
+// word's size, so that an add with carry does four 16-bit words at once; and in little-endian order, which most machines load without a
+// swap, because the sum of swapped words is the swapped sum (RFC 1071 §2).
 func sum(b []byte, acc uint64) uint64 {
-	var carry uint64
-	for len(b) >= 32 {
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b), 0)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[8:]), carry)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[16:]), carry)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[24:]), carry)
-		acc, carry = bits.Add64(acc, 0, carry)
-		acc += carry
-		b = b[32:]
+	var le, carry uint64
+	for len(b) >= 64 {
+		w := (*[64]byte)(b)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[0:]), 0)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[8:]), carry)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[16:]), carry)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[24:]), carry)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[32:]), carry)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[40:]), carry)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[48:]), carry)
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(w[56:]), carry)
+		le, carry = bits.Add64(le, 0, carry)
+		le += carry
+		b = b[64:]
 	}
 	for len(b) >= 8 {
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b), 0)
-		acc += carry
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(b), 0)
+		le += carry
 		b = b[8:]
 	}
 	if len(b) > 0 {
 		var tail [8]byte
 		copy(tail[:], b)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(tail[:]), 0)
-		acc += carry
+		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(tail[:]), 0)
+		le += carry
 	}
-	return acc
+	// The running sum may come near 2^64 only after 2^48 calls.
+	return acc + uint64(bits.ReverseBytes16(fold(le)))
 }
 
 // fold brings a running sum down to 16 bits.

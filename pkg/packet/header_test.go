@@ -154,6 +154,23 @@ func TestParseDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func BenchmarkParse(b *testing.B) {
+	for name, pkt := range map[string][]byte{
+		"tcp4":   ip4(protoTCP, nil, tcp(0x10, nil, pattern(1400))),
+		"udp6":   ip6(protoUDP, nil, udp(pattern(1400))),
+		"chain6": ip6(protoUDP, []ext{{protoHopByHop, optionsHeader(0)}, {protoDestOpts, optionsHeader(0)}}, udp(pattern(1400))),
+	} {
+		b.Run(name, func(b *testing.B) {
+			var h Header
+			for b.Loop() {
+				if h.Parse(pkt) != nil {
+					b.Fatal("parse")
+				}
+			}
+		})
+	}
+}
+
 // checkParsed holds a header against the bytes that it was read from.
 func checkParsed(t *testing.T, b []byte, h *Header) {
 	t.Helper()

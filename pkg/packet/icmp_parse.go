@@ -1,9 +1,6 @@
 package packet
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
+import "encoding/binary"
 
 // ParseTooBig reads an ICMP "fragmentation needed" or ICMPv6 "packet too big" message, checksum included. mtu is what it says, in bytes; a router that knows no
 // MTU discovery says 0, and then the next lower plateau below the quoted datagram stands in (RFC 1191 §5). quoted is the part of the
@@ -49,8 +46,7 @@ func plateau(n int) int {
 
 // Quote is what an ICMP error shows of the datagram that it is about.
 type Quote struct {
-	Src, Dst netip.Addr
-	Proto    uint8
+	Key      Key    // as a classifier would have seen the datagram when it left, as far as the quotation reaches
 	TotalLen int    // as the quoted header claims
 	Upper    []byte // what is there of the upper-layer header and payload; shares the message's bytes
 }
@@ -77,7 +73,7 @@ func ParseQuote(b []byte) (q Quote, ok bool) {
 	if h.Parse(scratch[:n]) != nil || h.Key.Flags&(ProtoKnown|NonFirst) != ProtoKnown {
 		return Quote{}, false
 	}
-	q.Src, q.Dst, q.Proto = h.Key.Src, h.Key.Dst, h.Key.Proto
+	q.Key = h.Key
 	q.Upper = b[h.UpperOffset:min(len(b), q.TotalLen)]
 	return q, true
 }
@@ -85,7 +81,7 @@ func ParseQuote(b []byte) (q Quote, ok bool) {
 // SPI returns the security parameters index and the sequence number of quoted ESP or AH, also of ESP in UDP to or from port 4500 (RFC 3948 §2.1).
 func (q *Quote) SPI() (spi, seq uint32, ok bool) {
 	upper := q.Upper
-	switch q.Proto {
+	switch q.Key.Proto {
 	case protoESP:
 	case protoAH:
 		if len(upper) < 4 {

@@ -23,7 +23,7 @@ func TestRFC1191Section4FragmentationNeeded(t *testing.T) {
 		t.Errorf("%d %v %x", mtu, ok, quoted)
 	}
 	q, ok := ParseQuote(quoted)
-	if !ok || q.Src != src4 || q.Dst != dst4 || q.Proto != protoESP || q.TotalLen != len(pkt) {
+	if !ok || q.Key.Src != src4 || q.Key.Dst != dst4 || q.Key.Proto != protoESP || q.TotalLen != len(pkt) {
 		t.Errorf("%+v", q)
 	}
 	if spi, seq, ok := q.SPI(); !ok || spi != binary.BigEndian.Uint32(pkt[24:]) || seq != binary.BigEndian.Uint32(pkt[28:]) {
@@ -43,7 +43,7 @@ func TestRFC4443Section3_2PacketTooBig(t *testing.T) {
 	if !ok || mtu != 1280 || !bytes.HasPrefix(pkt, quoted) {
 		t.Errorf("%d %v: never under 1280", mtu, ok)
 	}
-	if q, ok := ParseQuote(quoted); !ok || q.Proto != protoUDP || len(q.Upper) != 1280-48-48 {
+	if q, ok := ParseQuote(quoted); !ok || q.Key.Proto != protoUDP || q.Key.DstPort != 53 || len(q.Upper) != 1280-48-48 {
 		t.Errorf("%+v", q)
 	}
 }
@@ -156,16 +156,16 @@ func TestQuotedSPI(t *testing.T) {
 		q    Quote
 		want bool
 	}{
-		"esp":           {Quote{Proto: protoESP, Upper: esp}, true},
-		"esp cut":       {Quote{Proto: protoESP, Upper: esp[:7]}, false},
-		"ah":            {Quote{Proto: protoAH, Upper: append([]byte{4, 4, 0, 0}, esp...)}, true},
-		"ah cut":        {Quote{Proto: protoAH, Upper: esp[:3]}, false},
-		"udp to 4500":   {Quote{Proto: protoUDP, Upper: natT(1, 2, 0x11, 0x94)}, true},
-		"udp from 4500": {Quote{Proto: protoUDP, Upper: natT(0x11, 0x94, 1, 2)}, true},
-		"udp to 53":     {Quote{Proto: protoUDP, Upper: natT(1, 2, 0, 53)}, false},
-		"udp cut":       {Quote{Proto: protoUDP, Upper: esp[:5]}, false},
-		"ike":           {Quote{Proto: protoUDP, Upper: append([]byte{0x11, 0x94, 0x11, 0x94, 0, 0, 0, 0}, make([]byte, 8)...)}, false},
-		"tcp":           {Quote{Proto: protoTCP, Upper: esp}, false},
+		"esp":           {Quote{Key: Key{Proto: protoESP}, Upper: esp}, true},
+		"esp cut":       {Quote{Key: Key{Proto: protoESP}, Upper: esp[:7]}, false},
+		"ah":            {Quote{Key: Key{Proto: protoAH}, Upper: append([]byte{4, 4, 0, 0}, esp...)}, true},
+		"ah cut":        {Quote{Key: Key{Proto: protoAH}, Upper: esp[:3]}, false},
+		"udp to 4500":   {Quote{Key: Key{Proto: protoUDP}, Upper: natT(1, 2, 0x11, 0x94)}, true},
+		"udp from 4500": {Quote{Key: Key{Proto: protoUDP}, Upper: natT(0x11, 0x94, 1, 2)}, true},
+		"udp to 53":     {Quote{Key: Key{Proto: protoUDP}, Upper: natT(1, 2, 0, 53)}, false},
+		"udp cut":       {Quote{Key: Key{Proto: protoUDP}, Upper: esp[:5]}, false},
+		"ike":           {Quote{Key: Key{Proto: protoUDP}, Upper: append([]byte{0x11, 0x94, 0x11, 0x94, 0, 0, 0, 0}, make([]byte, 8)...)}, false},
+		"tcp":           {Quote{Key: Key{Proto: protoTCP}, Upper: esp}, false},
 	} {
 		spi, seq, ok := c.q.SPI()
 		if ok != c.want || ok && (spi != 0x1234 || seq != 9) {
