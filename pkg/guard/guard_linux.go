@@ -1,7 +1,135 @@
 package guard
 
-func install(Config) error { return ErrUnavailable }
+import (
+	"errors"
+	"fmt"
+	"strings"
 
-func clearTable(string) (bool, error) { return false, nil }
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
 
-func list() ([]string, error) { return nil, nil }
+// tablePrefix is what the names of our tables begin with; the rest is the instance.
+const tablePrefix = "goipsec_"
+
+// socketBuffer is the most, in octets, that one transaction or its acknowledgements may take: some hundred thousand filters.
+const socketBuffer = 256 << 20
+
+// priority puts our chains just before those of an ordinary filter: what it accepts is still the administrator's to refuse.
+const priority = -10
+
+func install(cfg Config) error {
+	if err := check(&cfg); err != nil {
+		return err
+	}
+	conn, err := dial()
+	if err != nil {
+		return unavailable(err)
+	}
+	table := &nftables.Table{Name: tablePrefix + cfg.Instance, Family: nftables.TableFamilyINet}
+	// In one transaction: add, so that there is one to delete; delete; add anew. The kernel switches from the old rules to the new at once.
+	conn.AddTable(table)
+	conn.DelTable(table)
+	conn.AddTable(table)
+	c := compiler{conn: conn, table: table, cfg: &cfg}
+	if err := c.compile(); err != nil {
+		return err
+	}
+	if err := conn.Flush(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// check refuses what could not be compiled truly: a guard with a hole is worse than none.
+func check(cfg *Config) error {
+	if err := checkInstance(cfg.Instance); err != nil {
+		return err
+	}
+	if len(cfg.Device) >= unix.IFNAMSIZ {
+		return fmt.Errorf("%q is no name of a network device", cfg.Device)
+	}
+	if len(cfg.Ports) == 0 {
+		cfg.Ports = []uint16{500, 4500}
+	}
+	for _, rules := range [...][]Rule{cfg.Inbound, cfg.Outbound} {
+		for i := range rules {
+			if !rules[i].Filter.IsValid() {
+				return fmt.Errorf("rule %d of the guard has a filter that matches nothing: mixed families, or a range that ends before it starts", i)
+			}
+		}
+	}
+	return nil
+}
+
+func checkInstance(name string) error {
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
+	}) {
+		return fmt.Errorf("%q cannot be the name of an instance: 1 to 64 letters, digits, '-', '_' and '.'", name)
+	}
+	return nil
+}
+
+func dial() (*nftables.Conn, error) {
+	return nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
+		// Without the right to force it the system's limit applies, which is enough for ordinary policies.
+		_ = c.SetWriteBuffer(socketBuffer)
+		_ = c.SetReadBuffer(socketBuffer)
+		return nil
+	}))
+}
+
+// unavailable makes ErrUnavailable of the errors that say that there is no nftables, or not for us.
+func unavailable(err error) error {
+	for _, e := range [...]error{unix.EPERM, unix.EACCES, unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.EOPNOTSUPP, unix.ENOENT, unix.EINVAL} {
+		if errors.Is(err, e) {
+			return fmt.Errorf("%w (nftables: %w; the capability CAP_NET_ADMIN and a kernel with nf_tables are needed)", ErrUnavailable, err)
+		}
+	}
+	return fmt.Errorf("the guard could not be put in force: %w", err)
+}
+
+func clearTable(instance string) (removed bool, err error) {
+	if err := checkInstance(instance); err != nil {
+		return false, err
+	}
+	names, err := list()
+	if err != nil {
+		return false, nil // where there is no nftables there is no table
+	}
+	for _, n := range names {
+		removed = removed || n == instance
+	}
+	if !removed {
+		return false, nil
+	}
+	conn, err := dial()
+	if err != nil {
+		return false, unavailable(err)
+	}
+	conn.DelTable(&nftables.Table{Name: tablePrefix + instance, Family: nftables.TableFamilyINet})
+	if err := conn.Flush(); err != nil {
+		return false, fmt.Errorf("the guard of instance %s could not be removed; type  nft delete table inet %s%s: %w", instance, tablePrefix, instance, err)
+	}
+	return true, nil
+}
+
+func list() ([]string, error) {
+	conn, err := dial()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	var names []string
+	for _, t := range tables {
+		if n, ok := strings.CutPrefix(t.Name, tablePrefix); ok {
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}

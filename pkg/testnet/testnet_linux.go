@@ -106,6 +106,15 @@ func (h *Host) Do(f func()) {
 	})
 }
 
+// Take moves an interface of the test's own host to h.
+func (h *Host) Take(name string) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetNsFd(l, h.ns)
+}
+
 // onThread runs f on one thread and brings that thread back to the namespace it came from.
 func onThread(tb testing.TB, f func() error) {
 	tb.Helper()
@@ -132,9 +141,7 @@ func onThread(tb testing.TB, f func() error) {
 func Veth(tb testing.TB, other *Host, name string, here, there []netip.Prefix) {
 	tb.Helper()
 	must(tb, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name, MTU: 1500}, PeerName: "peer"}))
-	peer, err := netlink.LinkByName("peer")
-	must(tb, err)
-	must(tb, netlink.LinkSetNsFd(peer, other.ns))
+	must(tb, other.Take("peer"))
 	tb.Cleanup(func() {
 		if l, err := netlink.LinkByName(name); err == nil {
 			_ = netlink.LinkDel(l)
