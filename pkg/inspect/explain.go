@@ -208,3 +208,14 @@ func (d DirectionWhy) write(p *printer) {
 		p.line("  could be:  %s: %s, rule %q (heavier; it depends on the protocol and ports, which the question leaves open)", f.Filter, f.Action, f.Rule)
 	}
 }
+
+// Carried adds the SAs of a running instance, one line each, to the direction in which the same filter decides there. Where another
+// filter decides, the instance applies another policy, and nothing is added.
+func (x *Explanation) Carried(direction, filterID string, lines []string) {
+	for i := range x.Directions {
+		d := &x.Directions[i]
+		if d.Direction == direction && d.Decides != nil && d.Decides.ID == filterID {
+			d.Carriers = lines
+		}
+	}
+}

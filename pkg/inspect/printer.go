@@ -36,3 +36,10 @@ func Write(w io.Writer, view text, asJSON bool) error {
 	}
 	return view.WriteText(w)
 }
+
+// writeLine writes v as JSON on one line.
+func writeLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/goipsec/goipsec/pkg/config"
+	"github.com/goipsec/goipsec/pkg/control"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/spf13/cobra"
+)
+
+// exitCode is what the process ends with. The numbers are stable: scripts depend on them.
+type exitCode int
+
+const (
+	exitOK         exitCode = 0
+	exitFailure    exitCode = 1
+	exitUsage      exitCode = 2
+	exitPolicyFile exitCode = 3
+	exitNotRunning exitCode = 4
+	exitPermission exitCode = 5
+	exitInUse      exitCode = 6
+	exitNotFound   exitCode = 7
+)
+
+const exitHelp = `Exit codes are stable:
+
+  0  the command did what was asked
+  1  it failed for a reason that no other code names
+  2  the command line is wrong: an unknown command or flag, a missing or bad argument
+  3  the policy file has errors
+  4  no instance is running on the socket
+  5  permission is missing: not root, a capability missing, or another user's socket
+  6  something is in use: the socket by another instance, a port by another process
+  7  the running instance knows no such peer, rule or SA
+`
+
+// usageError marks a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usage turns the errors of an argument check into usage errors.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// codeOf sorts an error by its kind, never by its text.
+func codeOf(err error) exitCode {
+	var wrong usageError
+	var file config.Errors
+	var expansion policy.Errors
+	var down *control.NotRunningError
+	var denied *control.PermissionError
+	var used *control.InUseError
+	var remote *control.RemoteError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.As(err, &file), errors.As(err, &expansion):
+		return exitPolicyFile
+	case errors.As(err, &down):
+		return exitNotRunning
+	case errors.As(err, &used), errors.Is(err, syscall.EADDRINUSE):
+		return exitInUse
+	case errors.As(err, &denied), errors.Is(err, fs.ErrPermission):
+		return exitPermission
+	case errors.As(err, &remote) && remote.Code == control.CodeNotFound:
+		return exitNotFound
+	case errors.As(err, &remote) && remote.Code == control.CodePolicyFile:
+		return exitPolicyFile
+	}
+	return exitFailure
+}

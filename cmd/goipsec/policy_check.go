@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goipsec/goipsec/pkg/config"
+	"github.com/goipsec/goipsec/pkg/inspect"
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+func policyCheckCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a policy file: every error with its place, and what is weak",
+		Long: `Reads a policy file strictly and expands its assigned policy for this host. Every error is shown with file,
+line, column, the line itself and a hint; then come warnings: weak algorithms, key files that others
+may read, filters that can never match. DNS names are not looked up.`,
+		Example: `  goipsec policy check examples/host-to-host.yaml`,
+		Args:    usage(cobra.ExactArgs(1)),
+	}
+	asJSON, local := jsonFlag(c), localFlag(c)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		view, err := check(args[0], *local)
+		if view == nil {
+			return err
+		}
+		return errors.Join(inspect.Write(cmd.OutOrStdout(), *view, *asJSON), quiet(err))
+	}
+	return c
+}
+
+// check reads and expands a file. There is a view unless the file could not be read at all; its faults are in the view and in the error.
+func check(path string, local []string) (*inspect.CheckView, error) {
+	file, err := read(path)
+	var faults config.Errors
+	if errors.As(err, &faults) {
+		v := inspect.ViewCheck(path, nil, nil, nil, nil, lines(faults.Unwrap()))
+		return &v, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := localAddresses(local)
+	if err != nil {
+		return nil, err
+	}
+	c, err := policy.Compile(file.Assigned, addrs)
+	var expansion policy.Errors
+	if err != nil && !errors.As(err, &expansion) {
+		return nil, err
+	}
+	warnings := make([]string, len(file.Warnings))
+	for i, w := range file.Warnings {
+		warnings[i] = w.String()
+	}
+	v := inspect.ViewCheck(path, file.Policies, file.Assigned, c, warnings, lines(expansion.Unwrap()))
+	return &v, err
+}
+
+func lines(errs []error) []string {
+	out := make([]string, len(errs))
+	for i, e := range errs {
+		out[i] = e.Error()
+	}
+	return out
+}
+
+// quietError has the exit code of an error that was already shown.
+type quietError struct{ error }
+
+func (quietError) Error() string   { return "" }
+func (e quietError) Unwrap() error { return e.error }
+
+// quiet keeps an error from being printed twice.
+func quiet(err error) error {
+	if err == nil {
+		return nil
+	}
+	return quietError{err}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goipsec/goipsec/pkg/config"
+	"github.com/goipsec/goipsec/pkg/control"
+	"github.com/goipsec/goipsec/pkg/endpoint"
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+// upFlags are the flags of up.
+type upFlags struct {
+	config, socket, tun, keylog string
+	noGuard                     bool
+	log                         logFlags
+}
+
+func upCommand() *cobra.Command {
+	var f upFlags
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Apply a policy and protect traffic until interrupted",
+		Long: `Applies the assigned policy of a file and runs in the foreground until SIGINT or SIGTERM.
+On the way out it deletes its SAs at the peers and removes every route, rule, address, device and
+guard rule it made. SIGHUP (or goipsec reload) applies a changed file without dropping SAs that
+the change does not touch; a bad file is refused, and the old policy stays.`,
+		Example: `  sudo goipsec up -c examples/host-to-host.yaml`,
+		Args:    usage(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), f) },
+	}
+	c.Flags().StringVarP(&f.config, "config", "c", defaultConfig, "the policy `file`")
+	c.Flags().StringVar(&f.socket, "socket", control.DefaultPath(), "the control `socket` to make; one for each instance")
+	c.Flags().StringVar(&f.tun, "tun", "", "the `name` of the TUN device (default: from the file, or the system's choice)")
+	c.Flags().StringVar(&f.keylog, "keylog", "", "write keys for Wireshark to this `directory`: whoever reads it reads the traffic")
+	c.Flags().BoolVar(&f.noGuard, "no-guard", false, "go on without the host's firewall; what stays open is said")
+	f.log.add(c)
+	return c
+}
+
+func up(ctx context.Context, f upFlags) error {
+	log, err := f.log.logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	file, err := config.Load(f.config)
+	if err != nil {
+		return err
+	}
+	for _, w := range file.Warnings {
+		log.Warn(w.String())
+	}
+	opts, err := f.options(ctx, file, log)
+	if err != nil {
+		return err
+	}
+	l, err := control.Listen(f.socket)
+	if err != nil {
+		return err
+	}
+	ep, err := endpoint.New(opts)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	srv := control.Serve(l, ep)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	go reloadOn(ctx, hup, ep, log)
+	log.Info("up", "policy", file.Assigned.Name, "socket", f.socket, "pid", os.Getpid())
+	return errors.Join(ep.Run(ctx), srv.Close())
+}
+
+// reloadOn reloads the policy at each signal. A bad file is logged; the old policy stays.
+func reloadOn(ctx context.Context, hup <-chan os.Signal, ep control.Endpoint, log *slog.Logger) {
+	for {
+		select {
+		case <-hup:
+			if err := ep.Reload(); err != nil {
+				log.Error("the policy was not reloaded", "error", err)
+			} else {
+				log.Info("the policy was reloaded")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// options maps a file and flags to what an endpoint takes. Flags weigh more.
+func (f *upFlags) options(ctx context.Context, file *config.File, log *slog.Logger) (endpoint.Options, error) {
+	p, err := resolve(ctx, file.Assigned)
+	if err != nil {
+		return endpoint.Options{}, err
+	}
+	name := file.Tun.Name
+	if f.tun != "" {
+		name = f.tun
+	}
+	return endpoint.Options{
+		Policy: p, Load: func() (*policy.Policy, error) { return f.again(ctx) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
+		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
+		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
+	}, nil
+}
+
+// again reads the policy for a reload. The file's other settings take a restart.
+func (f *upFlags) again(ctx context.Context) (*policy.Policy, error) {
+	file, err := config.Load(f.config)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", endpoint.ErrPolicyFile, err)
+	}
+	p, err := resolve(ctx, file.Assigned)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", endpoint.ErrPolicyFile, err)
+	}
+	return p, nil
+}
