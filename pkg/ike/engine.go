@@ -123,7 +123,9 @@ func (e *Engine) Expired(now time.Time, child uint64, reason string) {
 }
 
 // Traffic tells that authenticated traffic came from the peer (in) or left to it (out) since the last call: feeds DPD and idle times.
-func (e *Engine) Traffic(now time.Time, child uint64, in, out bool) { e.v1.Traffic(now, child, in, out) }
+func (e *Engine) Traffic(now time.Time, child uint64, in, out bool) {
+	e.v1.Traffic(now, child, in, out)
+}
 
 // SetPolicy applies a new snapshot; SAs whose filter and main-mode settings are still there stay.
 func (e *Engine) SetPolicy(now time.Time, c *policy.Compiled) {

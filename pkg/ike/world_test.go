@@ -106,7 +106,9 @@ func compile(tb testing.TB, s settings, local, remote netip.Addr, n int) *policy
 	tb.Helper()
 	r := &policy.Rule{Name: "r", Action: policy.FilterAction{Name: "a", Kind: policy.Negotiate, Methods: s.methods, PFS: s.pfs},
 		Auth: []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte(s.psk)), LocalID: s.localID, RemoteID: s.remoteID}}, Peer: s.peer}
-	host := func(a netip.Addr) policy.AddrSpec { return policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(a)} }
+	host := func(a netip.Addr) policy.AddrSpec {
+		return policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(a)}
+	}
 	net := func(p netip.Prefix) policy.AddrSpec {
 		return policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(p)}
 	}
