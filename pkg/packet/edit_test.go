@@ -126,3 +126,24 @@ func TestClampMSS(t *testing.T) {
 		}
 	}
 }
+
+func TestEditsDoNotAllocate(t *testing.T) {
+	pkt := ip6(protoTCP, []ext{{protoDestOpts, optionsHeader(0)}}, tcp(2, []byte{2, 4, 0x05, 0xb4}, pattern(1400)))
+	h := parsed(t, pkt)
+	buf := make([]byte, 1280)
+	if n := testing.AllocsPerRun(100, func() {
+		SetTOS(pkt, 3)
+		SetTotalLen(pkt, len(pkt))
+		SetNextHeader(pkt, h, protoTCP)
+		ClampMSS(pkt, h, 1400)
+		FixTransportChecksum(pkt, h)
+		AdjustTransportChecksum(pkt, h, src6, dst6)
+		answer := TooBig(buf, pkt, h, 1400)
+		_, quoted, ok := ParseTooBig(answer)
+		if q, fine := ParseQuote(quoted); !ok || !fine || q.Key.Src != src6 {
+			t.Fatal("the answer does not read")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
