@@ -11,9 +11,9 @@ import (
 // Secret is key material that no formatting verb, encoder or logger shows. The zero value is an absent secret.
 // A Secret is immutable and may be shared.
 type Secret struct {
-	// A pointer, because fmt reads unexported fields of foreign structs by reflection, past every method of ours; what
-	// it prints of a pointer below the top level is its address.
-	p *[]byte
+	// Two pointers deep, because fmt reads unexported fields of foreign structs by reflection, past every method of ours, and
+	// follows a pointer to a slice when the verb is unknown. Of a pointer to a pointer it prints the address, always.
+	p **[]byte
 }
 
 // hidden is what is shown in the place of a secret.
@@ -25,7 +25,8 @@ func NewSecret(b []byte) Secret {
 		return Secret{}
 	}
 	c := append([]byte(nil), b...)
-	return Secret{p: &c}
+	p := &c
+	return Secret{p: &p}
 }
 
 // Bytes returns the secret itself. The caller neither changes nor prints it.
@@ -33,7 +34,7 @@ func (s Secret) Bytes() []byte {
 	if s.p == nil {
 		return nil
 	}
-	return *s.p
+	return **s.p
 }
 
 // Len is the length of the secret in bytes; 0 if it is absent.
