@@ -105,7 +105,7 @@ func cavsTDESMonteCarlo(t *testing.T, path string) (used, left int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if count%4 != 0 {
+		if count%4 != 0 || raceDetector && count%40 != 0 {
 			left++
 			return
 		}

@@ -19,10 +19,12 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-// brokenTable returns the known answers with one of them made wrong: the algorithm then answers wrongly, as a broken build's would.
+// brokenTable returns a table in which one algorithm answers as run says, as a broken build's would, and all others well. (That they do
+// so in truth is TestSelfTest's; here it would take seconds.)
 func brokenTable(id fmt.Stringer, run func() error) []kat {
 	table := append([]kat(nil), kats...)
 	for i := range table {
+		table[i].run = func() error { return nil }
 		if table[i].id == id {
 			table[i].run = run
 		}
