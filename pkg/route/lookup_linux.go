@@ -99,6 +99,9 @@ func Snapshot() ([]string, error) {
 		return nil, err
 	}
 	for i := range routes {
+		if routes[i].Table == unix.RT_TABLE_LOCAL && routes[i].Protocol == unix.RTPROT_KERNEL {
+			continue // these follow the addresses, a little later
+		}
 		out = append(out, describeRoute(&routes[i]))
 	}
 	slices.Sort(out)

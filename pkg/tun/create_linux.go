@@ -20,6 +20,9 @@ func Create(name string, mtu int) (Device, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
+	if err := checkMTU(mtu); err != nil { // found out later, it would leave the device behind
+		return nil, err
+	}
 	if _, err := net.InterfaceByName(name); err == nil {
 		// An interface that exists is never adopted: it may be another tunnel's, and a persistent TUN would outlive us.
 		return nil, nameTaken(name)
@@ -69,8 +72,24 @@ func explainCreate(name string, mtu int, err error) error {
 	return fmt.Errorf("TUN device %q could not be made: %w", name, err)
 }
 
-// deviceGone reports whether err is what the kernel says of a TUN device that was deleted: EBADFD on a new call, EFAULT or
-// ENODEV when a call was under way.
-func deviceGone(err error) bool {
-	return errors.Is(err, unix.EBADFD) || errors.Is(err, unix.EFAULT) || errors.Is(err, unix.ENODEV)
+// deviceGone reports whether d was deleted. The kernel says EBADFD to a call on such a device, but a call that is under way when it
+// happens fails in other ways; so the device is asked once more.
+func deviceGone(d Device, err error) bool {
+	if errors.Is(err, unix.EBADFD) {
+		return true
+	}
+	f := d.File()
+	if f == nil {
+		return false
+	}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	gone := false
+	_ = conn.Control(func(fd uintptr) {
+		ifr, _ := unix.NewIfreq("")
+		gone = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, ifr) != nil
+	})
+	return gone
 }

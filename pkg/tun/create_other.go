@@ -18,4 +18,4 @@ func Create(name string, mtu int) (Device, error) {
 	return newMonitored(dev), nil
 }
 
-func deviceGone(error) bool { return false }
+func deviceGone(Device, error) bool { return false }

@@ -13,6 +13,8 @@
 // at least Headroom. And the device may append to a buffer of the batch within its capacity when it joins segments: buffers that
 // share an arena must be cut with a three-index slice, so that one cannot grow into the next.
 //
+// Events has to be read from, or the device stops telling of changes.
+//
 // Concurrency: Read may run beside Write and Close; concurrent Writes are serialised by the device; Close may be called many
 // times, and wakes a blocked Read.
 package tun

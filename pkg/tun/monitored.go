@@ -47,7 +47,7 @@ func (m *monitored) explain(err error) error {
 	if m.closed.Load() {
 		return os.ErrClosed
 	}
-	if errors.Is(err, os.ErrClosed) || deviceGone(err) {
+	if errors.Is(err, os.ErrClosed) || deviceGone(m.Device, err) {
 		return ErrGone
 	}
 	return err
