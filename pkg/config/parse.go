@@ -35,7 +35,7 @@ func LoadWith(path string, opts Options) (*File, error) {
 // Errors and holds all that is wrong. No network is touched: DNS names stay names.
 func Parse(name string, data []byte, opts Options) (*File, error) {
 	r := &reader{
-		name: name, opts: opts, lines: lines{text: string(data)},
+		name: name, opts: opts,
 		filterLists: map[string][]written{}, filterActions: map[string]policy.FilterAction{},
 		usedLists: map[string]bool{}, usedActions: map[string]bool{}, psks: map[string][]pskUse{},
 	}
@@ -44,6 +44,8 @@ func Parse(name string, data []byte, opts Options) (*File, error) {
 		return nil, r.err()
 	}
 	f := r.file(root)
+	// The tree of a large file is several times its size, and no longer needed: let it go before the policies are expanded.
+	r.filterLists, r.psks = nil, nil
 	if err := r.err(); err != nil {
 		return nil, err
 	}

@@ -95,6 +95,7 @@ func (r *reader) document(data []byte) *node {
 			fmt.Sprintf("the file has %d bytes; a policy file has %d at most", len(data), MaxFileSize))
 		return nil
 	}
+	r.lines.text = string(data)
 	if !r.readable(data) {
 		return nil
 	}

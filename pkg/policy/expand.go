@@ -244,5 +244,9 @@ func (x *expansion) inbound(r *Rule, g *GenericFilter, f classifier.Filter) *Qui
 }
 
 func (x *expansion) filter(r *Rule, g *GenericFilter, f classifier.Filter, inbound bool) *QuickModeFilter {
-	return &QuickModeFilter{ID: filterID(x.meaning, inbound, &f), Filter: f, Action: r.Action.Kind, Rule: r, source: g}
+	q := &QuickModeFilter{Filter: f, Action: r.Action.Kind, Rule: r, source: g}
+	if !x.offline {
+		q.ID = filterID(x.meaning, inbound, &f)
+	}
+	return q
 }

@@ -43,7 +43,7 @@ func (x *expansion) settle(list []*QuickModeFilter) []*QuickModeFilter {
 // equal deals with a filter that is already there: keep, which stays, and drop.
 func (x *expansion) equal(keep, drop *QuickModeFilter) {
 	switch {
-	case keep.ID == drop.ID || keep.Action == drop.Action && keep.Action != Negotiate:
+	case interchangeable(keep, drop):
 		adopt(keep, drop)
 		if keep.source != drop.source {
 			x.warnSame(keep, drop)
@@ -51,6 +51,11 @@ func (x *expansion) equal(keep, drop *QuickModeFilter) {
 	default:
 		x.faultSame(keep, drop)
 	}
+}
+
+// interchangeable reports whether two equal filters do the same with their traffic.
+func interchangeable(a, b *QuickModeFilter) bool {
+	return a.Action == b.Action && (a.Action != Negotiate || a.Rule == b.Rule || a.Rule.Meaning() == b.Rule.Meaning())
 }
 
 // adopt gives the twin of drop to keep, which takes its place.
