@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"github.com/goipsec/goipsec/pkg/netio"
@@ -207,10 +206,11 @@ func (o *outbound) writeHeader(buf []byte, f *plan, pkt []byte) {
 		return
 	}
 	copy(buf, pkt[:f.hlen])
-	buf[f.nextAt] = proto
+	at := packet.Header{NextHeaderOffset: f.nextAt}
+	packet.SetNextHeader(buf[:f.hlen], &at, proto)
 	if h.Version == 4 && !h.DF && h.ID == 0 {
 		// The system would put a number of its own in place of 0, behind AH's back.
-		binary.BigEndian.PutUint16(buf[4:], o.id())
+		packet.SetID(buf[:f.hlen], o.id())
 	}
 	packet.SetTotalLen(buf[:f.hlen], f.total)
 }

@@ -70,6 +70,9 @@ func TestEveryProtectionCarriesPackets(t *testing.T) {
 				}
 			}
 			for _, d := range w.wire.Captured() {
+				if !s.udp && !s.v6 && packet.Checksum(d.Data[:20]) != 0 {
+					t.Fatal("the checksum of an outer IPv4 header is wrong")
+				}
 				if bytes.Contains(d.Data, []byte{20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35}) && !(s.ah && !s.esp) {
 					t.Fatal("clear text is on the wire")
 				}

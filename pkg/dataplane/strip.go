@@ -46,7 +46,7 @@ func (in *inbound) unwrapAH(s stripped) {
 func (in *inbound) moveHeader(s stripped, off int) {
 	h := &in.header
 	copy(s.buf[off:off+s.hlen], s.buf[s.off:s.off+s.hlen])
-	s.buf[off+h.NextHeaderOffset] = s.next
+	packet.SetNextHeader(s.buf[off:off+s.hlen], h, s.next)
 	packet.SetTotalLen(s.buf[off:off+s.hlen], s.hlen+s.n)
 }
 

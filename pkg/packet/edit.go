@@ -34,6 +34,9 @@ func SetNextHeader(pkt []byte, h *Header, proto uint8) {
 	pkt[h.NextHeaderOffset] = proto
 }
 
+// SetID writes the identification of an IPv4 datagram.
+func SetID(pkt []byte, id uint16) { setWord4(pkt, 4, id) }
+
 // ClearDF clears the don't-fragment flag of an IPv4 datagram; it does nothing to IPv6.
 func ClearDF(pkt []byte) {
 	if pkt[0]>>4 == 4 {
