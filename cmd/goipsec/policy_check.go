@@ -17,7 +17,7 @@ func policyCheckCommand() *cobra.Command {
 		Long: `Reads a policy file strictly and expands its assigned policy for this host. Every error is shown with file,
 line, column, the line itself and a hint; then come warnings: weak algorithms, key files that others
 may read, filters that can never match. DNS names are not looked up.`,
-		Example: `  goipsec policy check examples/host-to-host.yaml`,
+		Example: `  goipsec policy check examples/reject-all.yaml`,
 		Args:    usage(cobra.ExactArgs(1)),
 	}
 	asJSON, local := jsonFlag(c), localFlag(c)

@@ -14,7 +14,7 @@ func newRoot() *cobra.Command {
 		Long: `goipsec protects traffic between hosts with IPsec (AH, ESP, IKE) without any IPsec in the kernel.
 A policy file says which traffic is permitted, blocked or protected, and how.`,
 		Example: `  goipsec demo
-  goipsec policy check examples/host-to-host.yaml
+  goipsec policy check examples/reject-all.yaml
   sudo goipsec up -c examples/host-to-host.yaml`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -23,7 +23,7 @@ A policy file says which traffic is permitted, blocked or protected, and how.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), connectCommand(), reloadCommand(), saCommand(), policyCommand(),
-		demoCommand(), inspectCommand(), versionCommand(),
+		demoCommand(), inspectCommand(), benchCommand(), versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitHelp})
 	return root
 }
