@@ -58,11 +58,7 @@ type grower struct {
 func grow(at []uint32, six bool, filter func(pos uint32) *Filter) tree {
 	g := grower{filter: filter}
 	g.t.six = six
-	if six {
-		g.t.rules6 = make([]rule6, 0, len(at))
-	} else {
-		g.t.rules4 = make([]rule4, 0, len(at))
-	}
+	g.t.reserve(0, len(at))
 	g.t.root, g.t.best = g.subtree(at, make([]uint32, len(at)))
 	g.t.nodes, g.t.leaves = slices.Clip(slices.Clone(g.t.nodes)), slices.Clip(slices.Clone(g.t.leaves))
 	return g.t
@@ -117,41 +113,49 @@ func (g *grower) part(at, spare []uint32, dim int, plane uint64) (nl, nr int) {
 func (g *grower) leaf(at []uint32) (ref int32, best uint32) {
 	best = none
 	slices.Sort(at)
-	from := len(g.t.rules4) + len(g.t.rules6)
-	var seen map[Filter]bool
+	kept := at
 	if len(at) > leafRules {
-		seen = make(map[Filter]bool, len(at))
-	}
-	for _, pos := range at {
-		f := g.filter(pos)
-		if seen[*f] {
-			continue
+		seen := make(map[Filter]bool, len(at))
+		kept = at[:0]
+		for _, pos := range at {
+			if f := g.filter(pos); !seen[*f] {
+				seen[*f] = true
+				kept = append(kept, pos)
+			}
 		}
-		if seen != nil {
-			seen[*f] = true
-		}
-		best = min(best, pos)
-		g.rule(f, pos)
 	}
-	g.t.leaves = append(g.t.leaves, leaf{uint32(from), uint32(len(g.t.rules4) + len(g.t.rules6))})
+	if len(kept) > 0 {
+		best = kept[0]
+	}
+	g.t.addLeaf(kept, g.filter)
 	return leafRef(len(g.t.leaves) - 1), best
 }
 
-// rule appends one filter in the form of its family.
-func (g *grower) rule(f *Filter, pos uint32) {
+// addLeaf appends a leaf with the rules of the filters at some positions, lowest first.
+func (t *tree) addLeaf(at []uint32, filter func(pos uint32) *Filter) {
+	from := len(t.rules4) + len(t.rules6)
+	for _, pos := range at {
+		t.addRule(filter(pos), pos)
+	}
+	t.leaves = append(t.leaves, leaf{uint32(from), uint32(from + len(at))})
+}
+
+// addRule appends one filter in the form of its family.
+func (t *tree) addRule(f *Filter, pos uint32) {
 	l := limitsOf(f, pos)
-	var r rule6
-	r.srcFrom[0], r.srcFrom[1] = words(f.Src.From)
-	r.srcTo[0], r.srcTo[1] = words(f.Src.To)
-	r.dstFrom[0], r.dstFrom[1] = words(f.Dst.From)
-	r.dstTo[0], r.dstTo[1] = words(f.Dst.To)
-	r.limits = l
-	if g.t.six {
-		g.t.rules6 = append(g.t.rules6, r)
+	if t.six {
+		r := rule6{limits: l}
+		r.srcFrom[0], r.srcFrom[1] = words(f.Src.From)
+		r.srcTo[0], r.srcTo[1] = words(f.Src.To)
+		r.dstFrom[0], r.dstFrom[1] = words(f.Dst.From)
+		r.dstTo[0], r.dstTo[1] = words(f.Dst.To)
+		t.rules6 = append(t.rules6, r)
 		return
 	}
-	src, dst := r.srcFrom[1], r.dstFrom[1]
-	g.t.rules4 = append(g.t.rules4, rule4{uint32(src), uint32(r.srcTo[1] - src), uint32(dst), uint32(r.dstTo[1] - dst), l})
+	_, srcSpan := f.Src.span()
+	_, dstSpan := f.Dst.span()
+	p := f.hosts()
+	t.rules4 = append(t.rules4, rule4{uint32(p[dimSrcLo]), uint32(srcSpan), uint32(p[dimDstLo]), uint32(dstSpan), l})
 }
 
 // choose finds the plane that promises the cheapest look-ups, judged by a sample.

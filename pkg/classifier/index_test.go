@@ -152,6 +152,28 @@ func TestHashHitDoesNotEndTheSearch(t *testing.T) {
 	}
 }
 
+// TestGroupsOfOnePair has pairs with one filter more and one less than are walked, in both families.
+func TestGroupsOfOnePair(t *testing.T) {
+	var entries []Entry[int]
+	var keys []packet.Key
+	for pair, k := range pairKeys(60) {
+		for i := range maxGroup - 1 + pair%3 {
+			f := Filter{Src: HostRange(k.Src), Dst: HostRange(k.Dst), Proto: 6, DstPorts: Ports{uint16(i), uint16(2 * i), true}}
+			entries = append(entries, Entry[int]{f, len(entries)})
+		}
+		for port := range uint16(40) {
+			k.Proto, k.DstPort, k.Flags = 6, port, packet.ProtoKnown|packet.PortsKnown
+			keys = append(keys, k)
+		}
+	}
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+	x := Build(entries)
+	checkAgainstTruth(t, x, entries, keys)
+	if n := len(x.four.groups.leaves); n != 30 || len(x.four.rest.nodes) == 0 || len(x.six.groups.leaves) == 0 || len(x.six.rest.nodes) == 0 {
+		t.Errorf("%d groups", n)
+	}
+}
+
 func TestEmptyAndDuplicate(t *testing.T) {
 	k := packet.Key{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")}
 	k6 := packet.Key{Src: netip.MustParseAddr("fd00::1"), Dst: netip.MustParseAddr("fd00::2")}

@@ -1,14 +1,11 @@
 package classifier
 
-import (
-	"math/bits"
+import "math/bits"
 
-	"github.com/goipsec/goipsec/pkg/packet"
-)
-
-// The filters from one address to one address with no protocol or port lie in hash maps with open addressing, one a family, that hold
-// no pointers: a look-up touches one or two cache lines whether there are ten filters or ten million. Positions are stored plus one,
-// so that the zero slot is free. Every map has at least as many free slots as used ones.
+// The filters from one address to one address lie in hash maps with open addressing that hold no pointers: a look-up touches one or two cache lines
+// whether there are ten filters or ten million. There are two maps a family. One says the position of the filter with no protocol or port; the
+// other, where the few filters of the pair lie that have one (see groups.go). Positions are stored plus one, so that the
+// zero slot is free. Every map has at least as many free slots as used ones.
 
 // pairs4 maps an IPv4 address pair, 64 bits, to the position of its entry.
 type pairs4 struct {
@@ -32,8 +29,8 @@ type slot6 struct{ tag, key uint32 }
 
 // key6 is one address pair and the position of its entry.
 type key6 struct {
-	srcHi, srcLo, dstHi, dstLo uint64
-	pos                        uint32
+	addrs [4]uint64 // as in a point
+	pos   uint32
 }
 
 // mix hashes two words: the folded product of wyhash, with odd constants. Packets cannot lengthen a chain, for only entries
@@ -47,8 +44,8 @@ func hash4(src, dst uint32) uint64 {
 	return mix(uint64(src)<<32|uint64(dst), 0x2545f4914f6cdd1d)
 }
 
-func hash6(srcHi, srcLo, dstHi, dstLo uint64) uint64 {
-	return mix(mix(srcHi, dstLo)+bits.RotateLeft64(mix(srcLo, dstHi), 32), 0x2545f4914f6cdd1d)
+func hash6(at *point) uint64 {
+	return mix(mix(at[dimSrcHi], at[dimDstLo])+bits.RotateLeft64(mix(at[dimSrcLo], at[dimDstHi]), 32), 0x2545f4914f6cdd1d)
 }
 
 // slotsFor is a power of two of at least twice n.
@@ -64,8 +61,9 @@ func newPairs4(n int) pairs4 {
 	return pairs4{slots: make([]slot4, size), mask: uint64(size - 1)}
 }
 
-// put adds a pair; the first position that came stays.
-func (p *pairs4) put(src, dst, pos uint32) {
+// put adds the addresses of at; the first position that came stays.
+func (p *pairs4) put(at *point, pos uint32) {
+	src, dst := uint32(at[dimSrcLo]), uint32(at[dimDstLo])
 	for i := hash4(src, dst) & p.mask; ; i = (i + 1) & p.mask {
 		s := &p.slots[i]
 		if s.pos == 0 {
@@ -79,10 +77,11 @@ func (p *pairs4) put(src, dst, pos uint32) {
 }
 
 // find returns the position of a pair, or none.
-func (p *pairs4) find(src, dst uint32) uint32 {
+func (p *pairs4) find(at *point) uint32 {
 	if len(p.slots) == 0 {
 		return none
 	}
+	src, dst := uint32(at[dimSrcLo]), uint32(at[dimDstLo])
 	for i := hash4(src, dst) & p.mask; ; i = (i + 1) & p.mask {
 		s := &p.slots[i]
 		if s.pos == 0 || s.src == src && s.dst == dst {
@@ -96,80 +95,40 @@ func newPairs6(n int) pairs6 {
 	return pairs6{slots: make([]slot6, size), keys: make([]key6, 0, n), mask: uint64(size - 1)}
 }
 
-// put adds a pair; the first position that came stays.
-func (p *pairs6) put(k key6) {
-	h := hash6(k.srcHi, k.srcLo, k.dstHi, k.dstLo)
+// put adds the addresses of at; the first position that came stays.
+func (p *pairs6) put(at *point, pos uint32) {
+	h := hash6(at)
 	for i := h & p.mask; ; i = (i + 1) & p.mask {
 		s := &p.slots[i]
 		if s.key == 0 {
-			p.keys = append(p.keys, k)
+			p.keys = append(p.keys, key6{[4]uint64(at[:dimProto]), pos})
 			*s = slot6{uint32(h >> 32), uint32(len(p.keys))}
 			return
 		}
-		if s.tag == uint32(h>>32) && p.keys[s.key-1].same(&k) {
+		if s.tag == uint32(h>>32) && p.keys[s.key-1].addrs == [4]uint64(at[:dimProto]) {
 			return
 		}
 	}
 }
 
 // find returns the position of a pair, or none.
-func (p *pairs6) find(k *key6) uint32 {
+func (p *pairs6) find(at *point) uint32 {
 	if len(p.slots) == 0 {
 		return none
 	}
-	h := hash6(k.srcHi, k.srcLo, k.dstHi, k.dstLo)
+	h := hash6(at)
 	for i := h & p.mask; ; i = (i + 1) & p.mask {
 		s := &p.slots[i]
 		if s.key == 0 {
 			return none
 		}
-		if s.tag == uint32(h>>32) && p.keys[s.key-1].same(k) {
+		if s.tag == uint32(h>>32) && p.keys[s.key-1].addrs == [4]uint64(at[:dimProto]) {
 			return p.keys[s.key-1].pos
 		}
 	}
 }
 
-// same reports whether two keys name one pair.
-func (k *key6) same(o *key6) bool {
-	return k.srcHi == o.srcHi && k.srcLo == o.srcLo && k.dstHi == o.dstHi && k.dstLo == o.dstLo
-}
-
 // IsHostPair reports whether f is from one address to one address with no protocol or port: what Index keeps in hash maps.
 func (f *Filter) IsHostPair() bool {
 	return f.Proto == 0 && !f.SrcPorts.Given && !f.DstPorts.Given && f.Src.IsHost() && f.Dst.IsHost()
-}
-
-// point is a key as numbers, one for each dimension that the tree may split. What could not be read has a number that no filter which
-// names a protocol or ports holds: 256 and 65536.
-type point [dims]uint64
-
-const (
-	dimSrcHi = iota // IPv4 addresses are numbers of 32 bits in the low words
-	dimSrcLo
-	dimDstHi
-	dimDstLo
-	dimProto
-	dimSrcPort
-	dimDstPort
-	dims
-
-	noProto = 256
-	noPort  = 65536
-)
-
-// none is the position of no entry: behind all.
-const none = ^uint32(0)
-
-// pointOf converts a key.
-func pointOf(k *packet.Key) (p point) {
-	p[dimSrcHi], p[dimSrcLo] = words(k.Src)
-	p[dimDstHi], p[dimDstLo] = words(k.Dst)
-	p[dimProto], p[dimSrcPort], p[dimDstPort] = noProto, noPort, noPort
-	if k.Flags&packet.ProtoKnown != 0 {
-		p[dimProto] = uint64(k.Proto)
-	}
-	if k.Flags&packet.PortsKnown != 0 {
-		p[dimSrcPort], p[dimDstPort] = uint64(k.SrcPort), uint64(k.DstPort)
-	}
-	return p
 }

@@ -109,7 +109,11 @@ func (t *tree) find(p *point, ref int32, best uint32) uint32 {
 		}
 		ref = other
 	}
-	l := t.leaves[-1-ref]
+	return t.scan(t.leaves[-1-ref], p, best)
+}
+
+// scan looks through one leaf.
+func (t *tree) scan(l leaf, p *point, best uint32) uint32 {
 	if t.six {
 		return scan6(t.rules6[l.from:l.to], p, best)
 	}
