@@ -39,7 +39,7 @@ func TestKernelAndPackagesAgree(t *testing.T) {
 					proto = suite.AH
 				}
 				if n := counted[fmt.Sprintf("0x%08x", c.spi(proto, fromUs))]; n != uint64(len(sizes)) {
-					t.Errorf("%v: the kernel accepted %d packets, want %d", c, n, len(sizes))
+					t.Errorf("%v: the kernel accepted %d packets of %d", c, n, len(sizes))
 				}
 			}
 		})
@@ -63,25 +63,23 @@ func converse(t *testing.T, c cell, sender *lab.RawSender, capture *lab.Capture)
 		}
 		seen := len(capture.Frames())
 		sender.Send(packet)
-		want := echo(c.itsInner(), c.ourInner(), true, sequence, size)
-		frame, ok := capture.Await(time.Second, seen, func(f *lab.Frame) bool {
-			return f.Src == netip.MustParseAddr(c.itsOuter()) && f.Dst == netip.MustParseAddr(c.ourOuter()) && (f.Protocol == protoESP || f.Protocol == protoAH)
-		})
+		frame, ok := capture.Await(5*time.Second, seen, c.isReply)
 		if !ok {
-			t.Errorf("no protected reply to %d bytes of data", size)
-			for _, f := range capture.Frames()[seen:] {
-				t.Log(f.String())
-			}
-			return
+			t.Fatalf("no protected reply to %d bytes of data", size)
 		}
 		got, err := in.unprotect(frame.Raw[14:])
 		if err != nil {
 			t.Fatalf("reply to %d bytes: %v", size, err)
 		}
-		if !bytes.Equal(got, want) {
+		if want := echo(c.itsInner(), c.ourInner(), true, sequence, size); !bytes.Equal(got, want) {
 			t.Fatalf("reply to %d bytes of data is\n%x, want\n%x", size, got, want)
 		}
 	}
+}
+
+// isReply tells the kernel's protected packets to the cell's own address.
+func (c cell) isReply(f *lab.Frame) bool {
+	return f.Src == netip.MustParseAddr(c.itsOuter()) && f.Dst == netip.MustParseAddr(c.ourOuter()) && (f.Protocol == protoESP || f.Protocol == protoAH)
 }
 
 // seqHigh is where the sequence numbers begin.

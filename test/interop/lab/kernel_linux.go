@@ -87,7 +87,7 @@ func bootKernel() (*virtualMachine, error) {
 		return nil, err
 	}
 	args := []string{"ip", "netns", "exec", vm.bridge, "linux.uml", "mem=512M", "rootfstype=hostfs", "rootflags=/", "rw",
-		"init=" + filepath.Join(dir, "init"), "vec0:transport=tap,ifname=tap0,depth=128", "con=null", "con0=fd:0,fd:1",
+		"init=" + filepath.Join(dir, "init"), "vec0:transport=tap,ifname=tap0,depth=128,mac=" + kernelMAC, "con=null", "con0=fd:0,fd:1",
 		"umid=goipsec", "uml_dir=" + dir, "quiet"}
 	var env []string
 	if hasAMX() {
@@ -101,6 +101,9 @@ func bootKernel() (*virtualMachine, error) {
 	running = vm
 	if err := vm.proc.Log.waitFor("LAB UP ", time.Minute); err != nil {
 		return nil, fmt.Errorf("the user-mode kernel does not boot: %w; its console:\n%s", err, tail(vm.proc.Log.String(), 4000))
+	}
+	if err := keepAwake(vm.bridge, "tap0"); err != nil {
+		return nil, err
 	}
 	_, rest, _ := strings.Cut(vm.proc.Log.String(), "LAB UP ")
 	vm.release, _, _ = strings.Cut(strings.ReplaceAll(rest, "\r", ""), "\n")

@@ -72,3 +72,8 @@ func (w Stopwatch) Elapsed() time.Duration { return time.Since(w.start) }
 
 // hostClock is the time of day for a guest that boots without a clock, as date -s reads it.
 func hostClock() string { return time.Now().UTC().Format("2006-01-02 15:04:05") }
+
+// ticks gives a beat every so many milliseconds, for as long as the process lives.
+func ticks(milliseconds int) <-chan time.Time {
+	return time.Tick(time.Duration(milliseconds) * time.Millisecond)
+}
