@@ -79,7 +79,7 @@ func FuzzMaskLine(f *testing.F) {
 		if secretAt(before) < 0 {
 			return
 		}
-		l := lines{text: before + "hunter2hunter2" + after}
+		l := lines{text: before + ": hunter2hunter2" + after}
 		if lineBreak.MatchString(before) {
 			return
 		}

@@ -12,8 +12,12 @@ type lines struct {
 	split []string // on first use
 }
 
-// maxShown bounds how much of a line is shown.
-const maxShown = 160
+// maxShown bounds how much of a line is shown, in bytes. A key stands before its secret, so that no more than maxRead of a line is
+// read to know what to hide in that: a file may be one line, and its errors a hundred.
+const (
+	maxShown = 160
+	maxRead  = 4096
+)
 
 var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]") // as YAML counts lines
 
@@ -28,7 +32,8 @@ func (l *lines) line(n int) string {
 	if l.continuesSecret(n) {
 		return mask
 	}
-	s := maskLine(l.split[n-1])
+	s := l.split[n-1]
+	s = maskLine(s[:min(len(s), maxRead)])
 	if len(s) > maxShown {
 		s = strings.ToValidUTF8(s[:maxShown], "") + " …"
 	}
@@ -90,14 +95,17 @@ func (l *lines) continuesSecret(n int) bool {
 	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " \t")) }
 	for back := 1; back <= 20 && n-1-back >= 0; back++ {
 		before := l.split[n-1-back]
-		at := secretAt(before)
+		deeper := indent(l.split[n-1]) > indent(before)
+		if len(before) > maxRead && (deeper || back == 1) {
+			return true // nobody looked at all of it
+		}
+		at := secretAt(before[:min(len(before), maxRead)])
 		if at < 0 {
 			continue
 		}
 		value := strings.TrimSpace(strings.TrimLeft(before[at:], `"': `))
 		open := value == "" || strings.HasPrefix(value, "|") || strings.HasPrefix(value, ">") ||
 			strings.Count(before[at:], `"`)%2 == 1 || strings.Count(before[at:], "'")%2 == 1
-		deeper := indent(l.split[n-1]) > indent(before)
 		if open && (deeper || back == 1) {
 			return true
 		}

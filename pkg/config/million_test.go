@@ -66,6 +66,13 @@ func TestManyErrors(t *testing.T) {
 	if err == nil || !strings.HasSuffix(err.Error(), "101 errors") || !strings.Contains(err.Error(), "and 19900 more errors") {
 		t.Error(err)
 	}
+	// One line with thousands of errors and of keys that look like those of secrets: every error shows the line, none reads all of it.
+	for _, text := range []string{"{psk: x, ", "{pskk_x: ____________, "} {
+		data := "rules: [" + strings.TrimSuffix(strings.Repeat(text[:len(text)-2]+"}, ", 20_000), ", ") + "]"
+		if _, err := Parse("p.yaml", []byte(data), Options{}); err == nil || !strings.HasSuffix(err.Error(), "101 errors") {
+			t.Error(err)
+		}
+	}
 	if _, err := Parse("p.yaml", make([]byte, MaxFileSize+1), Options{}); err == nil || !strings.Contains(err.Error(), "a policy file has 268435456 at most") {
 		t.Error(err)
 	}
