@@ -8,9 +8,9 @@
 //
 //	entries ─► Sort ─► Build ─► Lookup, Lookup, Lookup …
 //
-// Filters from one address to one address, with no protocol or port, sit in hash maps; any number of them costs a look-up no more than a cache miss.
-// The rest lie in a tree that cuts the space of packets by planes (see tree.go). A hash hit bounds the search in the tree but does
-// not end it: the same pair with a protocol or a port is heavier.
+// Filters from one address to one address sit in hash maps; any number of them costs a look-up no more than a cache miss or two. One map holds those with
+// no protocol or port, a second leads to the few of the same pair that have one (see pairs.go and groups.go). The rest lie in a tree
+// that cuts the space of packets by planes (see tree.go). A hash hit bounds the search but does not end it: what is heavier may lie in the next part.
 //
 // An Index is built once and never changes. A policy change builds a new one, which its owner puts in the old one's place through an
 // atomic pointer; readers take no lock, and look-ups do not allocate. Filters and ranges are plain values.
