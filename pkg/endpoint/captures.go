@@ -17,7 +17,7 @@ var errNoSource = errors.New("this host has no address of the peer's family")
 
 // plan says what must be routed into the TUN device for a policy: wherever an outbound filter that blocks or protects points to. Filters that permit need
 // no route: what they except is captured, if at all, by what they are exceptions from.
-func plan(c *policy.Compiled, own []netip.Addr) route.Plan {
+func plan(c *policy.Compiled, own []netip.Addr, sourceFor func(netip.Addr) (netip.Addr, error)) route.Plan {
 	var p route.Plan
 	seen := map[netip.Prefix]bool{}
 	for _, f := range c.Outbound {
@@ -37,7 +37,7 @@ func plan(c *policy.Compiled, own []netip.Addr) route.Plan {
 		for _, net := range prefixes(f.Filter.Dst) {
 			if !seen[net] {
 				seen[net] = true
-				p.Captures = append(p.Captures, capture(net, f, &p, own))
+				p.Captures = append(p.Captures, capture(net, f, &p, own, sourceFor))
 			}
 		}
 	}
@@ -49,9 +49,16 @@ func plan(c *policy.Compiled, own []netip.Addr) route.Plan {
 	return p
 }
 
-func capture(net netip.Prefix, f *policy.QuickModeFilter, p *route.Plan, own []netip.Addr) route.Capture {
+// capture chooses the source that the host's own packets to net have: in transport mode the one that they would have without us, since the device has
+// none of its own and the system would take any.
+func capture(net netip.Prefix, f *policy.QuickModeFilter, p *route.Plan, own []netip.Addr, sourceFor func(netip.Addr) (netip.Addr, error)) route.Capture {
 	if f.Rule.Tunnel == nil {
-		return route.Capture{Prefix: net}
+		to := net.Addr()
+		if to.IsUnspecified() {
+			to = to.Next()
+		}
+		source, _ := sourceFor(to) // no route: no source either
+		return route.Capture{Prefix: net, Source: source}
 	}
 	if a := f.Rule.Tunnel.Inner; a.IsValid() && a.Addr().Is4() == net.Addr().Is4() {
 		return route.Capture{Prefix: net, Source: a.Addr()}

@@ -85,13 +85,26 @@ func (e *Endpoint) move(c *child, remote netip.AddrPort) {
 	}
 }
 
-// drain applies every effect that the key exchange has ready.
+// drain applies every effect that the key exchange has ready, in order, but for one thing: inbound SAs are there before any message goes out, because
+// the peer may use them as soon as it has that message.
 func (e *Endpoint) drain(now time.Time) {
+	var list []isakmp.Event
 	for {
 		ev, ok := e.engine.Next()
 		if !ok {
-			return
+			break
 		}
+		list = append(list, ev)
+	}
+	for _, ev := range list {
+		switch ev := ev.(type) {
+		case isakmp.InboundReady:
+			e.ensureChild(now, ev.Child)
+		case isakmp.ChildUp:
+			e.ensureChild(now, ev.Child)
+		}
+	}
+	for _, ev := range list {
 		e.apply(now, ev)
 	}
 }
@@ -103,8 +116,7 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 		if err != nil {
 			e.logs.log(e.log, now, slog.LevelWarn, "an IKE datagram could not be sent; it will be repeated", "remote", ev.Remote, "error", err)
 		}
-	case isakmp.InboundReady:
-		e.ensureChild(now, ev.Child)
+	case isakmp.InboundReady: // drain has seen to it
 	case isakmp.ChildUp:
 		e.childUp(now, ev.Child)
 	case isakmp.ChildDown:

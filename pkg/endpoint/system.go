@@ -204,7 +204,7 @@ func (h *systemHost) guardConfig(c *policy.Compiled) guard.Config {
 }
 
 func (h *systemHost) applyRoutes(c *policy.Compiled) error {
-	h.plan = plan(c, h.addresses())
+	h.plan = plan(c, h.addresses(), h.sourceFor)
 	return h.routes.Apply(h.plan)
 }
 
