@@ -41,6 +41,13 @@ func plan(c *policy.Compiled, own []netip.Addr, sourceFor func(netip.Addr) (neti
 			}
 		}
 	}
+	for _, special := range unrouted {
+		if slices.ContainsFunc(p.Captures, func(c route.Capture) bool {
+			return c.Prefix.Bits() < special.Bits() && c.Prefix.Contains(special.Addr())
+		}) {
+			p.Exempt = append(p.Exempt, special)
+		}
+	}
 	for _, r := range c.Policy.Rules {
 		if r.Tunnel != nil && r.Tunnel.Inner.IsValid() {
 			p.Addresses = append(p.Addresses, r.Tunnel.Inner)
@@ -48,6 +55,11 @@ func plan(c *policy.Compiled, own []netip.Addr, sourceFor func(netip.Addr) (neti
 	}
 	return p
 }
+
+// unrouted are the prefixes whose packets have no business in the device even if a captured prefix covers them: they belong to one link. Where a filter
+// blocks them, the guard does it.
+var unrouted = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"),
+	netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("ff00::/8")}
 
 // capture chooses the source that the host's own packets to net have: in transport mode the one that they would have without us, since the device has
 // none of its own and the system would take any.

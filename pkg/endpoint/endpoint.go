@@ -13,6 +13,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/ike"
 	"github.com/goipsec/goipsec/pkg/keylog"
+	"github.com/goipsec/goipsec/pkg/netio"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/sa"
 	"github.com/goipsec/goipsec/pkg/suite"
@@ -34,6 +35,7 @@ type Endpoint struct {
 	control  chan dataplane.Datagram
 	commands chan func(now time.Time)
 	changes  <-chan struct{}
+	paths    <-chan netio.PathEvent
 	stop     chan struct{}
 	stopOnce sync.Once
 	done     chan struct{}
@@ -101,7 +103,7 @@ func (e *Endpoint) prepare() (err error) {
 	for _, w := range append(parts.warnings, e.compiled.Warnings...) {
 		e.warn(w)
 	}
-	e.changes = parts.changes
+	e.changes, e.paths = parts.changes, parts.paths
 	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: time.Now,
 		Events: e.events, Control: e.control, Rand: rand.Reader, MTU: parts.mtu})
 	if err != nil {
@@ -196,6 +198,8 @@ func (e *Endpoint) loop(ctx context.Context, planeEnded <-chan error) error {
 			f(time.Now())
 		case <-e.changes:
 			e.addressesChanged(time.Now())
+		case ev := <-e.paths:
+			e.pathChanged(time.Now(), ev)
 		case <-tick.C:
 			e.housekeeping(time.Now())
 		case <-timer.C:

@@ -9,6 +9,8 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/netio"
+	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/policy"
 )
 
@@ -82,6 +84,28 @@ func (e *Endpoint) move(c *child, remote netip.AddrPort) {
 	}
 	if c.bundle.ESP != nil {
 		c.bundle.ESP.SetRemote(remote)
+	}
+}
+
+// pathChanged lowers the path MTU of the SA whose packet a router reports as too big. Anybody can send such a report, so it counts only if it quotes
+// a live SPI and a sequence number of late (RFC 4301 §8.2.1, D13).
+func (e *Endpoint) pathChanged(now time.Time, ev netio.PathEvent) {
+	quote, ok := packet.ParseQuote(ev.Quoted)
+	if !ok || ev.MTU == 0 {
+		return
+	}
+	spi, seq, ok := quote.SPI()
+	if !ok {
+		return
+	}
+	for _, c := range e.children {
+		out := c.outermost()
+		if out.Config().SPI != spi || out.Remote().Addr() != ev.Remote || !out.Sent(seq) {
+			continue
+		}
+		if out.SetPMTU(now, ev.MTU) {
+			e.log.Info("the path of an SA carries less than before", "rule", c.info.Rule, "remote", ev.Remote, "mtu", ev.MTU)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type opened struct {
 	mtu      int
 	warnings []string
 	changes  <-chan struct{}
+	paths    <-chan netio.PathEvent
 }
 
 const defaultPathMTU = 1500

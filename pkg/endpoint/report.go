@@ -109,10 +109,14 @@ func seconds(d time.Duration) uint64 { return uint64(max(d, 0) / time.Second) }
 
 // bundleStats are the counters of the outermost outbound SA: each packet passes it once.
 func (c *child) bundleStats(now time.Time) sa.Stats {
+	return c.outermost().Stats(now)
+}
+
+func (c *child) outermost() *sa.Outbound {
 	if c.bundle.AH != nil {
-		return c.bundle.AH.Stats(now)
+		return c.bundle.AH
 	}
-	return c.bundle.ESP.Stats(now)
+	return c.bundle.ESP
 }
 
 func (e *Endpoint) reportChild(now time.Time, c *child) Child {

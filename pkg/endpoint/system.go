@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -31,6 +32,7 @@ type systemHost struct {
 	listen  []Listener
 	plan    route.Plan
 	guarded bool
+	paths   netio.PathEvents
 	cancel  context.CancelFunc
 
 	once sync.Once
@@ -89,8 +91,33 @@ func (h *systemHost) open(c *policy.Compiled) (*opened, error) {
 	if w := route.ForwardingWarning(h.plan.Behind); w != "" {
 		o.warnings = append(o.warnings, w)
 	}
+	if h.paths, err = netio.ListenPathEvents(h.netio()); err != nil {
+		return nil, err
+	}
+	o.paths = readPaths(h.paths)
 	o.changes, err = h.watch()
 	return o, err
+}
+
+// readPaths turns what routers say about path MTUs into a channel; what finds it full is said again by the next packet.
+func readPaths(from netio.PathEvents) <-chan netio.PathEvent {
+	out := make(chan netio.PathEvent, 64)
+	go func() {
+		for {
+			ev, err := from.Read()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil {
+				continue
+			}
+			select {
+			case out <- ev:
+			default:
+			}
+		}
+	}()
+	return out
 }
 
 func (h *systemHost) netio() netio.Options { return netio.Options{Mark: h.id.Mark} }
@@ -288,6 +315,9 @@ func (h *systemHost) takeBack() error {
 	if h.guarded {
 		_, err := guard.Clear(h.opts.Instance)
 		errs = append(errs, err)
+	}
+	if h.paths != nil {
+		errs = append(errs, h.paths.Close())
 	}
 	if h.device != nil {
 		errs = append(errs, h.device.Close())
