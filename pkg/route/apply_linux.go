@@ -2,6 +2,7 @@ package route
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 
@@ -83,7 +84,12 @@ func (h *Host) table(tun int) (map[entry]netip.Addr, error) {
 func tableRoutes(table uint32) ([]netlink.Route, error) {
 	var all []netlink.Route
 	for _, family := range families {
-		routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: int(table)}, netlink.RT_FILTER_TABLE)
+		routes, err := whole(func() ([]netlink.Route, error) {
+			return netlink.RouteListFiltered(family, &netlink.Route{Table: int(table)}, netlink.RT_FILTER_TABLE)
+		})
+		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
+			continue // a kernel without IPv6
+		}
 		if err != nil {
 			return nil, explain(err, "the routes of table %d could not be listed", table)
 		}
@@ -105,11 +111,22 @@ func (h *Host) addMissing(want, have map[entry]netip.Addr, tun int) error {
 				continue
 			}
 			if err := netlink.RouteReplace(h.route(e, src, tun)); err != nil {
-				return explain(err, "the route to %v into the tunnel could not be set (preferred source %v)", e.prefix, src)
+				return h.explainRoute(err, e.prefix, src)
 			}
 		}
 	}
 	return nil
+}
+
+func (h *Host) explainRoute(err error, prefix netip.Prefix, src netip.Addr) error {
+	if prefix.Addr().Is6() && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EAFNOSUPPORT)) {
+		return fmt.Errorf("the route to %v into the tunnel could not be set: IPv6 is switched off; type  sysctl -w net.ipv6.conf.all.disable_ipv6=0 "+
+			"net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.%s.disable_ipv6=0  or leave IPv6 out of the policy: %w", prefix, h.cfg.Device, err)
+	}
+	if src.IsValid() {
+		return explain(err, "the route to %v into the tunnel could not be set; is its preferred source %v an address of this host?", prefix, src)
+	}
+	return explain(err, "the route to %v into the tunnel could not be set", prefix)
 }
 
 func (h *Host) route(e entry, src netip.Addr, tun int) *netlink.Route {
@@ -145,7 +162,7 @@ func (h *Host) deleteSurplus(want, have map[entry]netip.Addr) error {
 
 // setAddresses gives link exactly the addresses wanted, but for the link-local ones that the kernel makes.
 func setAddresses(link netlink.Link, wanted []netip.Prefix) error {
-	have, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	have, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
 	if err != nil {
 		return explain(err, "the addresses of %s could not be listed", link.Attrs().Name)
 	}

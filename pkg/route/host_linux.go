@@ -130,3 +130,14 @@ func explain(err error, format string, args ...any) error {
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
+
+// whole repeats a listing that the kernel says was interrupted by a change: half a list would be taken for the truth.
+func whole[T any](list func() ([]T, error)) ([]T, error) {
+	for range 20 {
+		l, err := list()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return l, err
+		}
+	}
+	return nil, netlink.ErrDumpInterrupted
+}

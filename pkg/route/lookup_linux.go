@@ -67,7 +67,7 @@ func lookup(remote netip.Addr, mark uint32) (netlink.Route, error) {
 // snapshots are equal if nothing was left behind.
 func Snapshot() ([]string, error) {
 	var out []string
-	links, err := netlink.LinkList()
+	links, err := whole(netlink.LinkList)
 	if err != nil {
 		return nil, explain(err, "the links could not be listed")
 	}
@@ -77,7 +77,7 @@ func Snapshot() ([]string, error) {
 			out = append(out, fmt.Sprintf("rp_filter %s %s", l.Attrs().Name, v))
 		}
 	}
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	addrs, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, explain(err, "the addresses could not be listed")
 	}
@@ -85,7 +85,7 @@ func Snapshot() ([]string, error) {
 		out = append(out, fmt.Sprintf("address %v index %d", a.IPNet, a.LinkIndex))
 	}
 	for _, family := range families {
-		rules, err := netlink.RuleList(family)
+		rules, err := whole(func() ([]netlink.Rule, error) { return netlink.RuleList(family) })
 		if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
 			return nil, explain(err, "the rules could not be listed")
 		}

@@ -527,6 +527,50 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestDecryptedPacketsForTheNetworkBehindLeaveByTheMainTable(t *testing.T) {
+	testnet.NeedTUN(t)
+	cable(t)
+	device(t)
+	must(t, os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0))
+	defer os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0)
+	h := open(t)
+	must(t, h.Setup())
+	// A whole-Internet tunnel for the network on the cable.
+	must(t, h.Apply(Plan{Captures: []Capture{{Prefix: prefix("0.0.0.0/0")}}, Behind: []netip.Prefix{prefix("10.9.0.0/24")}}))
+	from := func(src, dst, iif string) string {
+		o := &netlink.RouteGetOptions{Iif: iif, SrcAddr: addr(src).AsSlice()}
+		routes, err := netlink.RouteGetWithOptions(addr(dst).AsSlice(), o)
+		if err != nil {
+			return err.Error()
+		}
+		l, err := netlink.LinkByIndex(routes[0].LinkIndex)
+		must(t, err)
+		return l.Attrs().Name
+	}
+	if got := from("198.51.100.1", "10.9.0.2", "tun7"); got != "wire" {
+		t.Errorf("a decrypted packet for the network behind goes to %s", got)
+	}
+	if got := from("10.9.0.2", "198.51.100.1", "wire"); got != "tun7" {
+		t.Errorf("a forwarded packet to the far side goes to %s", got)
+	}
+	must(t, h.Apply(Plan{Captures: []Capture{{Prefix: prefix("10.20.0.0/16")}}, Behind: []netip.Prefix{prefix("10.9.0.0/24")}}))
+	if rules, err := ownRules(unix.AF_INET, h.Identity()); err != nil || len(rules) != 1 {
+		t.Errorf("a rule that nothing needs is left: %+v %v", rules, err)
+	}
+}
+
+func TestIPv6SwitchedOffIsNamed(t *testing.T) {
+	testnet.NeedTUN(t)
+	device(t)
+	must(t, os.WriteFile("/proc/sys/net/ipv6/conf/tun7/disable_ipv6", []byte("1"), 0))
+	h := open(t)
+	must(t, h.Setup())
+	err := h.Apply(Plan{Captures: []Capture{{Prefix: prefix("fd20::/32")}, {Prefix: prefix("10.20.0.0/16")}}})
+	if err == nil || !strings.Contains(err.Error(), "disable_ipv6=0") {
+		t.Error(err)
+	}
+}
+
 func TestErrorsNameTheDevice(t *testing.T) {
 	testnet.Need(t)
 	h := open(t)

@@ -96,7 +96,7 @@ func ruleDst(r *netlink.Rule) netip.Prefix {
 
 // ownRules lists the rules of one instance: those with our protocol number that look up its table, or stand right before.
 func ownRules(family int, id Identity) ([]netlink.Rule, error) {
-	all, err := netlink.RuleList(family)
+	all, err := whole(func() ([]netlink.Rule, error) { return netlink.RuleList(family) })
 	if errors.Is(err, unix.EAFNOSUPPORT) {
 		return nil, nil
 	}
