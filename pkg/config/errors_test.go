@@ -230,7 +230,8 @@ var refusals = []struct{ name, file, message, hint string }{
 	{"df", wrap(filter + nego + psk + "df: keep"), "copy, set or clear", ""},
 	{"peer port", wrap(filter + nego + psk + "peer_port: 0"), "1 to 65535", ""},
 	{"idle", wrap(filter + nego + psk + "idle_timeout: soon"), "idle_timeout must be a time", ""},
-	{"dpd", wrap(filter + nego + psk + "dpd: {interval: 60, timeout: 30}"), "shorter than the interval", ""},
+	{"dpd", wrap(filter + nego + psk + "dpd: {interval: 0}"), "interval must be a time from 1s", "seconds"},
+	{"dpd word", wrap(filter + nego + psk + "dpd: never"), "dpd must be a mapping", ""},
 
 	{"manual and auth", wrap(filter + psk + "manual: {}"), "manual keys need no authentication", ""},
 	{"manual without method", wrap(filter + "manual: {spi_in: 256}"), "manual has no method", ""},

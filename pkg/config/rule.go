@@ -230,7 +230,4 @@ func (r *reader) dpd(n *node, p *policy.PeerOptions) {
 			p.DPDTimeout = d
 		}
 	})
-	if interval, timeout := p.DPD(); timeout < interval {
-		r.fail(n, "the timeout is the time without a sign of life after which the peer is taken for dead", "dpd: the timeout (%v) is shorter than the interval (%v)", timeout, interval)
-	}
 }

@@ -11,11 +11,11 @@ import (
 
 // "Reject all", with one exception: the exception weighs more, whatever the order.
 func Example() {
-	any := policy.AddrSpec{Kind: policy.Any}
+	everyone := policy.AddrSpec{Kind: policy.Any}
 	p := &policy.Policy{Name: "reject-all", Rules: []*policy.Rule{
-		{Name: "all", Action: policy.FilterAction{Kind: policy.Block}, Filters: []policy.GenericFilter{{Src: any, Dst: any, Mirrored: true}}},
+		{Name: "all", Action: policy.FilterAction{Kind: policy.Block}, Filters: []policy.GenericFilter{{Src: everyone, Dst: everyone, Mirrored: true}}},
 		{Name: "ssh", Action: policy.FilterAction{Kind: policy.Permit}, Filters: []policy.GenericFilter{
-			{Src: any, Dst: policy.AddrSpec{Kind: policy.Me}, Proto: 6, DstPorts: classifier.Port(22), Mirrored: true}}},
+			{Src: everyone, Dst: policy.AddrSpec{Kind: policy.Me}, Proto: 6, DstPorts: classifier.Port(22), Mirrored: true}}},
 	}}
 	c, err := policy.Compile(p, []netip.Addr{netip.MustParseAddr("192.0.2.1")})
 	if err != nil {

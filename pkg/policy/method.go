@@ -23,8 +23,8 @@ const DefaultMainModeLifetime = 8 * time.Hour
 
 // Defaults of PeerOptions.
 const (
-	DefaultDPDInterval  = 30 * time.Second
-	DefaultDPDTimeout   = 120 * time.Second
+	DefaultDPDInterval  = 15 * time.Second
+	DefaultDPDTimeout   = 30 * time.Second
 	DefaultIdleTimeout  = 300 * time.Second
 	DefaultReplayWindow = 1024
 	MinReplayWindow     = 32

@@ -121,8 +121,8 @@ type Tunnel struct {
 type PeerOptions struct {
 	ForceUDP bool   // encapsulation: udp
 	Port     uint16 // the peer's IKE port, 0: 500 (4500 after NAT detection)
-	// DPDInterval is the time without traffic from the peer after which it is asked for a sign of life, DPDTimeout the time after
-	// which it is taken for dead. 0: the default; a negative interval: never ask. See DPD.
+	// DPDInterval is the time without traffic from the peer after which it is asked for a sign of life, DPDTimeout the time without
+	// an answer after which it is taken for dead. 0: the default; a negative interval: never ask. See DPD.
 	DPDInterval, DPDTimeout time.Duration
 	IdleTimeout             time.Duration // idle quick-mode SAs; 0: 300 s; negative: never. See Idle
 	ReplayWindow            int           // packets; 0: 1024. See Window
@@ -139,7 +139,7 @@ func (o PeerOptions) DPD() (interval, timeout time.Duration) {
 		interval = DefaultDPDInterval
 	}
 	if timeout == 0 {
-		timeout = max(DefaultDPDTimeout, 3*interval)
+		timeout = DefaultDPDTimeout
 	}
 	return interval, timeout
 }
