@@ -47,7 +47,7 @@ func check(cfg *Config) error {
 	if err := checkInstance(cfg.Instance); err != nil {
 		return err
 	}
-	if len(cfg.Device) >= unix.IFNAMSIZ {
+	if cfg.Device == "" || len(cfg.Device) >= unix.IFNAMSIZ {
 		return fmt.Errorf("%q is no name of a network device", cfg.Device)
 	}
 	if len(cfg.Ports) == 0 {

@@ -496,6 +496,7 @@ func TestGuardRefusesWhatItCannotEnforce(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"mixed families":         {Instance: "test", Device: "tun7", Inbound: []Rule{{mixed, Drop}}},
 		"a name with a slash":    {Instance: "a/b", Device: "tun7"},
+		"no device":              {Instance: "test"},
 		"no name":                {Device: "tun7"},
 		"a device name too long": {Instance: "test", Device: "a-name-of-16-octets-or-more"},
 	} {
