@@ -41,11 +41,18 @@ func transformV1(proto isakmp.ProtocolID, t *isakmp.Transform) string {
 	if proto == isakmp.ProtoISAKMP {
 		s := attributesText(t.Attributes, attributeV1Phase1)
 		if t.ID != 1 {
-			s = fmt.Sprintf("ID %d, %s", t.ID, s)
+			s = joined(fmt.Sprintf("ID %d", t.ID), s)
 		}
 		return s
 	}
-	return named(transformNames[proto], uint64(t.ID), "ID") + ", " + attributesText(t.Attributes, attributeV1Phase2)
+	return joined(named(transformNames[proto], uint64(t.ID), "ID"), attributesText(t.Attributes, attributeV1Phase2))
+}
+
+func joined(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + ", " + b
 }
 
 // transformNames are the transforms of AH and ESP (RFC 2407 §4.4.3, §4.4.4 and IANA).
