@@ -221,6 +221,28 @@ func TestOpenShowsNothing(t *testing.T) {
 	}
 }
 
+// TestCCMForgets sees that what a packet leaves in the memory of CCM, which the next packet uses, is wiped.
+func TestCCMForgets(t *testing.T) {
+	if raceDetector {
+		t.Skip("the pool forgets at random under the race detector")
+	}
+	a, err := NewAEAD(AESCCM16, make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := make([]byte, ccmNonce)
+	for range 3 {
+		if _, err := a.Open(nil, nonce, a.Seal(nil, nonce, []byte("secret"), nil), nil); err != nil {
+			t.Fatal(err)
+		}
+		s := ccmStates.Get().(*ccmState)
+		if !bytes.Equal(s.plaintext, make([]byte, len(s.plaintext))) || s.stream != nil || s.first != [16]byte{} || s.x != [16]byte{} {
+			t.Errorf("the state still holds %q", s.plaintext)
+		}
+		ccmStates.Put(s)
+	}
+}
+
 // TestKeySizes offers keys of all lengths from 0 to 70 to every constructor: only those that Info lists are taken.
 func TestKeySizes(t *testing.T) {
 	for _, e := range Encrs() {

@@ -59,12 +59,10 @@ func (h Hash) New() hash.Hash {
 }
 
 // PRF returns the HMAC of the hash under key (RFC 2409 §4), or nil for a hash that is not known. The key may have any length.
-// Reset keeps the key and allocates nothing.
+// Reset keeps the key. For a hash that failed its self-test there is one all the same: ask Info.
 func (h Hash) PRF(key []byte) hash.Hash {
 	if row := h.row(); row.make != nil {
-		prf := hmac.New(row.make, key)
-		prf.Reset() // the first Reset of an HMAC allocates what later ones use again
-		return prf
+		return hmac.New(row.make, key)
 	}
 	return nil
 }
