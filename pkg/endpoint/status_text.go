@@ -14,8 +14,8 @@ import (
 // WriteText writes the status as tables for a person.
 func (s Status) WriteText(w io.Writer) error {
 	t := &tables{w: w}
-	t.line("instance %s (goipsec %s, process %d), up %s", s.Instance, s.Version, s.PID, s.Now.Sub(s.Started).Truncate(time.Second))
-	t.line("policy %q from %s: %d rules, %d outbound and %d inbound filters, applied %s", s.Policy.Name, s.ConfigPath, s.Policy.Rules, s.Policy.OutboundFilters, s.Policy.InboundFilters, s.Policy.Applied.Format(time.DateTime))
+	t.line("instance %s%s, process %d, up %s", s.Instance, after(" of goipsec ", s.Version), s.PID, s.Now.Sub(s.Started).Truncate(time.Second))
+	t.line("policy %q%s: %d rules, %d outbound and %d inbound filters, applied %s", s.Policy.Name, after(" from ", s.ConfigPath), s.Policy.Rules, s.Policy.OutboundFilters, s.Policy.InboundFilters, s.Policy.Applied.Format(time.DateTime))
 	t.line("tun %s, mtu %d; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, s.Guard, listenText(s.Listen))
 	for _, x := range s.Warnings {
 		t.line("warning: %s", x)
@@ -270,6 +270,14 @@ func listenText(list []Listener) string {
 func elapsed(n uint64) string { return (time.Duration(min(n, 1<<31)) * time.Second).String() }
 
 func count(packets, bytes uint64) string { return fmt.Sprintf("%d (%d B)", packets, bytes) }
+
+// after puts a word in front of s, unless there is none.
+func after(word, s string) string {
+	if s == "" {
+		return ""
+	}
+	return word + s
+}
 
 func orDash(s string) string {
 	if s == "" {
