@@ -323,6 +323,24 @@ func TestBufferMustFit(t *testing.T) {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}
+	// A header of negative length that makes the sum come out right.
+	o, err := NewOpener(suite.AESCBC, key(16), suite.HMACSHA256_128, key(32), 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := make([]byte, s.SealedLen(100)-5)
+	if err := s.Seal(short, -5, 100, 4, 1); err != ErrBuffer {
+		t.Error(err)
+	}
+	if _, _, err := s.Dummy(short, -5); err != ErrBuffer {
+		t.Error(err)
+	}
+	if _, err := o.Sequence(short, -5); err != ErrShort {
+		t.Error(err)
+	}
+	if n, next, err := s.Dummy(make([]byte, s.SealedLen(14)), 0); n != 14 || next != NoNextHeader || err != nil {
+		t.Errorf("%d, %d, %v", n, next, err)
+	}
 	if s.MaxPayload(s.SealedLen(0)-1) >= 0 {
 		t.Error("a payload fits where none does")
 	}
@@ -408,5 +426,28 @@ func TestNoAllocations(t *testing.T) {
 				t.Errorf("%v, ESN %v: %v allocations for a packet", p, esn, n)
 			}
 		}
+	}
+}
+
+// One full-sized packet, sealed and opened.
+func BenchmarkSealOpen(b *testing.B) {
+	for _, p := range []pair{
+		{suite.AESGCM16, 128, suite.IntegNone}, {suite.ChaCha20Poly1305, 256, suite.IntegNone}, {suite.AESCBC, 128, suite.HMACSHA256_128},
+	} {
+		b.Run(p.String(), func(b *testing.B) {
+			s, o := p.make(b, true)
+			pkt, seq := frame(s, 0, make([]byte, 1400)), uint64(0)
+			b.SetBytes(1400)
+			b.ReportAllocs()
+			for b.Loop() {
+				seq++
+				if s.Seal(pkt, 0, 1400, 4, seq) != nil {
+					b.Fatal("seal")
+				}
+				if _, _, _, err := o.Open(pkt, 0, seq); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
