@@ -38,6 +38,7 @@ func (c *compiler) compile() error {
 	}
 	input := c.chain(chainInput, nftables.ChainHookInput)
 	c.passes(input, expr.MetaKeyIIFNAME, true)
+	c.pathMTU(input)
 	c.add(input, match{}.jump(chainInbound))
 
 	// Decrypted packets come from the TUN and what is to be protected goes there: neither is clear on a wire on that side.
@@ -100,6 +101,30 @@ func (c *compiler) protocols(ch *nftables.Chain, inbound bool) {
 	icmp6(255, 133, 137) // neighbour discovery (RFC 4861): a hop limit of 255 proves that no router has passed it on
 	icmp6(1, 130, 132)   // multicast listener discovery (RFC 2710, RFC 3810)
 	icmp6(1, 143, 143)
+}
+
+// pathMTU accepts what routers say of our own protected datagrams that are too big, or a policy that covers ICMP would make a black
+// hole of every narrow path. Whether the quoted datagram was one of ours is for its reader to judge (RFC 4301 §8.2.1, row D13).
+func (c *compiler) pathMTU(ch *nftables.Chain) {
+	for _, f := range [...]struct {
+		is4          bool
+		proto        uint8
+		kind         []byte // type and code
+		inner, ports int    // where in the ICMP message the quoted protocol and source port lie
+	}{
+		{true, unix.IPPROTO_ICMP, []byte{3, 4}, 8 + 9, 8 + 20},
+		{false, unix.IPPROTO_ICMPV6, []byte{2, 0}, 8 + 6, 8 + 40},
+	} {
+		tooBig := func(inner byte) match {
+			m := match{}.family(f.is4).proto(f.proto).payload(expr.PayloadBaseTransportHeader, 0, f.kind, f.kind)
+			return m.payload(expr.PayloadBaseTransportHeader, f.inner, []byte{inner}, []byte{inner})
+		}
+		c.add(ch, tooBig(unix.IPPROTO_ESP).verdict(Accept))
+		c.add(ch, tooBig(unix.IPPROTO_AH).verdict(Accept))
+		for _, port := range c.cfg.Ports {
+			c.add(ch, tooBig(unix.IPPROTO_UDP).payload(expr.PayloadBaseTransportHeader, f.ports, big16(port), big16(port)).verdict(Accept))
+		}
+	}
 }
 
 // rules compiles rules, heaviest first. Rules in a row that differ in values only become one map.

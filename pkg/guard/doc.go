@@ -7,7 +7,8 @@
 // tracked. Elsewhere, and where the kernel has no nftables, Install returns ErrUnavailable.
 //
 // What passes in any case: loopback, the TUN, the endpoint's own marked packets, IKE on the ports given, ESP and AH, IPv6 neighbour
-// discovery (ICMPv6 types 133 to 137 with hop limit 255) and multicast listener discovery. Everything else is decided by the
+// discovery (ICMPv6 types 133 to 137 with hop limit 255), multicast listener discovery, and "too big" messages that quote IKE, ESP or
+// AH. Everything else is decided by the
 // rules, heaviest first; what no rule matches passes.
 //
 // Rules that name ports cannot be decided on fragments after the first. If such a rule would drop, a later fragment between its

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -361,6 +362,7 @@ func TestGuardPassesWhatAlwaysPasses(t *testing.T) {
 			t.Errorf("ICMPv6 type %d with hop limit %d: passed %v, want %v", c.kind, c.hops, passed, c.pass)
 		}
 	}
+	b.tooBigPasses(see)
 	// Loopback, and what leaves with the mark; without it nothing does.
 	for _, c := range []struct {
 		to   string
@@ -374,6 +376,55 @@ func TestGuardPassesWhatAlwaysPasses(t *testing.T) {
 		unix.Close(fd)
 		if pass := err == nil; pass != c.pass || !pass && !errors.Is(err, unix.EPERM) {
 			t.Errorf("to %s with mark %#x: %v", c.to, c.mark, err)
+		}
+	}
+}
+
+// tooBigPasses sends "too big" messages that quote several protocols, through a guard that drops everything.
+func (b *bench) tooBigPasses(see func(fam, proto int) int) {
+	b.t.Helper()
+	for fam := range 2 {
+		proto, kind := 1, []byte{3, 4}
+		if fam == 1 {
+			proto, kind = 58, []byte{2, 0}
+		}
+		fd := see(fam, proto)
+		router, me, peer := netip.MustParseAddr(theirs[3*fam+1]), netip.MustParseAddr(mine[2*fam]), netip.MustParseAddr(theirs[3*fam])
+		for _, c := range []struct {
+			quoted []byte
+			kind   []byte
+			pass   bool
+		}{
+			{ip(me, peer, 50, 64, 0, make([]byte, 16)), kind, true},
+			{ip(me, peer, 51, 64, 0, make([]byte, 16)), kind, true},
+			{udp(me, peer, 4500, 4500, "12345678"), kind, true},
+			{udp(me, peer, 53, 4500, "12345678"), kind, false},
+			{ip(me, peer, 6, 64, 0, make([]byte, 20)), kind, false},
+			{ip(me, peer, 50, 64, 0, make([]byte, 16)), []byte{kind[0], 9}, false},
+		} {
+			body := append(append(append([]byte{}, c.kind...), 0, 0, 0, 0, 5, 0x14), c.quoted...)
+			if fam == 1 {
+				body = transportSum(router, me, 58, body, 2)
+			} else {
+				sum := transportSum(netip.Addr{}, netip.Addr{}, 0, append([]byte{}, body...), 2)
+				// The pseudo-header of the helper added the length; ICMP has none.
+				s := uint32(^binary.BigEndian.Uint16(sum[2:])) + 0xffff - uint32(len(body))
+				binary.BigEndian.PutUint16(body[2:], ^uint16(s%0xffff))
+			}
+			b.inject(ip(router, me, byte(proto), 64, 0, body))
+			b.arrived(fam)
+			passed := false
+			buf := make([]byte, 2048)
+			for {
+				n, _, err := unix.Recvfrom(fd, buf, 0)
+				if err != nil {
+					break
+				}
+				passed = passed || bytes.HasSuffix(buf[:n], body)
+			}
+			if passed != c.pass {
+				b.t.Errorf("family %d, type %v quoting protocol %d: passed %v, want %v", fam, c.kind, c.quoted[9], passed, c.pass)
+			}
 		}
 	}
 }
