@@ -7,6 +7,7 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/config"
 	"github.com/goipsec/goipsec/pkg/control"
+	"github.com/goipsec/goipsec/pkg/endpoint"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/spf13/cobra"
 )
@@ -70,7 +71,7 @@ func codeOf(err error) exitCode {
 		return exitPolicyFile
 	case errors.As(err, &down):
 		return exitNotRunning
-	case errors.As(err, &used), errors.Is(err, syscall.EADDRINUSE):
+	case errors.As(err, &used), errors.Is(err, endpoint.ErrInUse), errors.Is(err, syscall.EADDRINUSE):
 		return exitInUse
 	case errors.As(err, &denied), errors.Is(err, fs.ErrPermission):
 		return exitPermission

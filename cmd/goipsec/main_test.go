@@ -123,6 +123,7 @@ func TestExitCodes(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, exitPermission},
 		{&control.InUseError{}, exitInUse},
 		{fmt.Errorf("udp 500: %w", syscall.EADDRINUSE), exitInUse},
+		{fmt.Errorf("udp 500: %w", endpoint.ErrInUse), exitInUse},
 		{&control.RemoteError{Code: control.CodeNotFound, Message: "x"}, exitNotFound},
 		{&control.RemoteError{Code: control.CodeFailed, Message: "x"}, exitFailure},
 	} {

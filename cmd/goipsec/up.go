@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -118,11 +117,7 @@ func (f *upFlags) options(ctx context.Context, file *config.File, log *slog.Logg
 func (f *upFlags) again(ctx context.Context) (*policy.Policy, error) {
 	file, err := config.Load(f.config)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", endpoint.ErrPolicyFile, err)
+		return nil, err
 	}
-	p, err := resolve(ctx, file.Assigned)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", endpoint.ErrPolicyFile, err)
-	}
-	return p, nil
+	return resolve(ctx, file.Assigned)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"github.com/goipsec/goipsec/pkg/netio"
 )
 
 // ErrNotFound is wrapped by the errors of Connect, Rekey and Delete that were given a peer, rule or SA that there is not.
@@ -15,6 +17,9 @@ var ErrPolicyFile = errors.New("the policy file has errors; the policy that was 
 // SchemaVersion is the version of the JSON form of Status and Explanation. It grows when a field changes its meaning or goes away;
 // new fields do not change it.
 const SchemaVersion = 1
+
+// ErrInUse is wrapped by the error of New where a port is held by another process.
+var ErrInUse = netio.ErrInUse
 
 // Status is what an endpoint is doing at one moment: the answer of `goipsec status`. It holds no keys and no secrets, and every string
 // in it that a peer chose is already escaped and cut. The value belongs to its receiver: the endpoint keeps no reference to it.

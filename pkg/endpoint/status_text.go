@@ -20,9 +20,6 @@ func (s Status) WriteText(w io.Writer) error {
 	for _, x := range s.Warnings {
 		t.line("warning: %s", x)
 	}
-	if s.KeyLog != "" {
-		t.line("warning: keys are being written to %s", s.KeyLog)
-	}
 	t.peers(s.Peers)
 	t.children(s.Children)
 	t.negotiations(s.Negotiating)

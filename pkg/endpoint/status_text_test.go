@@ -98,9 +98,13 @@ func (l *limited) Write(b []byte) (int, error) {
 }
 
 func TestStatusTextReportsWriteErrors(t *testing.T) {
-	for n := range 40 {
-		if err := fullStatus().WriteText(&limited{n: n * 50}); err == nil {
-			t.Errorf("no error after %d bytes", n*50)
+	var whole strings.Builder
+	if err := fullStatus().WriteText(&whole); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < whole.Len(); n += 50 {
+		if err := fullStatus().WriteText(&limited{n: n}); err == nil {
+			t.Errorf("no error after %d bytes", n)
 		}
 	}
 }
