@@ -15,15 +15,6 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// room returns n messages with buffers for runs and some headroom.
-func room(n int) []Message {
-	msgs := make([]Message, n)
-	for i := range msgs {
-		msgs[i] = Message{Buf: make([]byte, 64+65536), Off: 64}
-	}
-	return msgs
-}
-
 func listen(tb testing.TB, addr string, o Options) *udpConn {
 	tb.Helper()
 	c, err := ListenUDP(netip.MustParseAddrPort(addr), o)
@@ -32,15 +23,6 @@ func listen(tb testing.TB, addr string, o Options) *udpConn {
 	}
 	tb.Cleanup(func() { c.Close() })
 	return c.(*udpConn)
-}
-
-// pattern returns n octets that tell where they are.
-func pattern(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i*7 + i>>8)
-	}
-	return b
 }
 
 // collect reads until want octets have come, and returns the single datagrams.

@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoRoute says that the host knows no way to an address.
-var ErrNoRoute = errors.New("there is no route")
-
 // SourceFor returns the address that a socket with the mark given would use towards remote: the outer local address of a peer.
 func SourceFor(remote netip.Addr, mark uint32) (netip.Addr, error) {
 	r, err := lookup(remote, mark)

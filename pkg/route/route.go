@@ -31,6 +31,15 @@ const DefaultStateDir = "/run/goipsec"
 // ErrUnavailable says that this system has no routes for us.
 var ErrUnavailable = errors.New("leading the host's traffic into a tunnel is Linux only so far; goipsec demo works everywhere")
 
+// ErrNoRoute says that the host knows no way to an address.
+var ErrNoRoute = errors.New("there is no route")
+
+// ErrStrictRPFilter is wrapped by the error of Setup where strict reverse-path filtering has to be loosened by hand.
+var ErrStrictRPFilter = errors.New("strict reverse-path filtering would drop the peers' packets")
+
+// ErrKernelIPsec is wrapped by the error of KernelIPsec.
+var ErrKernelIPsec = errors.New("the kernel's own IPsec is in use")
+
 // Identity is what one instance owns in the kernel.
 type Identity struct {
 	// Table is the number of the routing table, Mark the firewall mark of the instance's sockets, Priority that of its rules

@@ -12,9 +12,6 @@ import (
 // confDir holds a directory of settings for each interface.
 const confDir = "/proc/sys/net/ipv4/conf"
 
-// ErrStrictRPFilter is wrapped by the error of Setup where strict reverse-path filtering has to be loosened by hand.
-var ErrStrictRPFilter = errors.New("strict reverse-path filtering would drop the peers' packets")
-
 // LoosenRPFilter sets rp_filter from 1 (strict) to 2 (loose) on every interface where it is in force, and returns their names. Under
 // strict filtering the kernel drops what a captured peer sends, ESP too, because the way back to it leads into the TUN. Setup calls
 // it; call it again when an interface came. With Config.RefuseStrict it changes nothing and returns ErrStrictRPFilter with the

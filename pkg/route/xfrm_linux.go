@@ -1,16 +1,12 @@
 package route
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/vishvananda/netlink"
 )
-
-// ErrKernelIPsec is wrapped by the error of KernelIPsec.
-var ErrKernelIPsec = errors.New("the kernel's own IPsec is in use")
 
 // KernelIPsec returns an error if SAs or policies of another IPsec program stand in the kernel: they would take packets before us or
 // after us. Policies of single sockets do not count. Kernels without XFRM have nothing to report.
