@@ -207,17 +207,18 @@ func (m *Machine) refusedQuickMode(now time.Time, q *quickMode, t isakmp.NotifyT
 	m.failQuickMode(now, q, f)
 }
 
-// takeInitialContact removes what is left of the peer's earlier life (RFC 2407 §4.6.3.3): SAs established before this one, with the same
-// addresses and identity.
+// takeInitialContact removes what is left of the peer's earlier life (RFC 2407 §4.6.3.3): SAs with the same addresses and identity that
+// were there before this one began. The notification is as old as the message that bore it, which may have been lost and repeated: what came
+// up meanwhile is not meant.
 func (m *Machine) takeInitialContact(now time.Time, s *mainMode) {
 	p := s.peer
 	for _, o := range append([]*mainMode(nil), p.sas...) {
-		if o != s && o.state.obeys() && o.remoteID.Same(s.remoteID) && !o.establishedAt.After(s.establishedAt) {
+		if o != s && o.state.obeys() && o.remoteID.Same(s.remoteID) && o.establishedAt.Before(s.began) {
 			m.endSA(now, o, "the peer has started anew", false)
 		}
 	}
 	for _, c := range childrenOf(p) {
-		if c.sa.PeerID != s.id && !c.began.After(s.establishedAt) {
+		if c.sa.PeerID != s.id && c.began.Before(s.began) {
 			m.removeChild(now, c, "the peer has started anew", false)
 		}
 	}

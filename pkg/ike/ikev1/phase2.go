@@ -265,7 +265,8 @@ func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
 		m.sendQuickMode(now, q)
 		m.remember(now, q)
 		m.pursue(now, q.s.peer)
-	case 3: // responder, message 3 taken
+	case 3: // responder, message 3 taken: it has no answer, so a duplicate gets none (two ends that both repeat would never stop)
+		q.flight.last.Data = nil
 		m.bringUp(now, q.child)
 		m.remember(now, q)
 	}
@@ -298,6 +299,11 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 	q.run.At = len(q.run.Script)
 	delete(q.s.phase2, q.id)
 	p := q.s.peer
+	// A main-mode SA under which a quick mode failed may itself be at fault: the peer has lost it, or a forged or damaged message
+	// made the ends see different NATs. The next attempt begins with a new one.
+	if q.s.state == Established {
+		m.retireSA(now, q.s, lingerPeer)
+	}
 	if q.child != nil { // a responder whose message 3 never came
 		m.removeChild(now, q.child, "quick mode was not confirmed by the peer", true)
 	} else {
