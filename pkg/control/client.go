@@ -45,7 +45,7 @@ func NewClient(path string) *Client {
 	return c
 }
 
-// dial connects and makes sure that root or this very user answers, before a byte is sent.
+// dial connects and makes sure who answers, before a byte is sent.
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", c.path)
@@ -58,7 +58,7 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	id, err := peerOf(conn)
-	if err == nil && !id.mayUse(self()) {
+	if err == nil && !self().mayTrust(id) {
 		err = &PermissionError{Path: c.path, Reason: "the process that listens there is another user's"}
 	}
 	if err != nil {

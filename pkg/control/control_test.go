@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -377,4 +379,70 @@ func TestAnswerOfAnotherProgram(t *testing.T) {
 	}
 	l.Close()
 	<-done
+}
+
+// TestA9AnotherUserOnTheWire runs this test's program as another user: even where the socket's mode and directory would let it in, it
+// gets no answer, and a client of another user's server sends nothing.
+func TestA9AnotherUserOnTheWire(t *testing.T) {
+	if path := os.Getenv("CONTROL_TEST_SOCKET"); path != "" {
+		_, err := NewClient(path).Status(context.Background())
+		fmt.Printf("status: %v\n", err)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user; TestA9OtherUsersAreTurnedAway checks the rule")
+	}
+	dir, err := os.MkdirTemp("", "a9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "s.sock")
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &recorder{}
+	s := Serve(l, r)
+	defer s.Close()
+	program := filepath.Join(dir, "test")
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Skip("this system does not show a program its own file")
+	}
+	for _, err := range []error{os.WriteFile(program, b, 0o755), os.Chmod(dir, 0o755), os.Chmod(path, 0o666)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program, "-test.run=^TestA9AnotherUserOnTheWire$", "-test.v")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CONTROL_TEST_SOCKET="+path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "status: ") || strings.Contains(string(out), "status: <nil>") {
+		t.Errorf("user 65534 got an answer: %v\n%s", err, out)
+	}
+	if _, err := NewClient(path).Status(context.Background()); err != nil {
+		t.Errorf("root got none: %v", err)
+	}
+}
+
+func TestClientRefusesAnotherUsersServer(t *testing.T) {
+	for _, c := range []struct {
+		server, client uint32
+		want           bool
+	}{{1000, 1000, true}, {0, 1000, true}, {1001, 1000, false}, {1001, 0, true}} {
+		if got := identityOf(2, c.client).mayTrust(identityOf(1, c.server)); got != c.want {
+			t.Errorf("a server of user %d is trusted by user %d: %v", c.server, c.client, got)
+		}
+	}
+	if (identity{}).mayTrust(identity{}) {
+		t.Error("a server that is not known is trusted")
+	}
+	if _, err := peerOf(nil); err == nil {
+		t.Error("something that is no unix socket has a peer")
+	}
+	if err := plain(errors.New("x")); !strings.Contains(err.Error(), "x") {
+		t.Error(err)
+	}
 }

@@ -7,7 +7,12 @@ type identity struct {
 	Super bool // root, SYSTEM
 }
 
-// mayUse reports whether id may use what owner serves, and whether what id serves may be trusted by owner: the rule is the same.
+// mayUse reports whether id may use what owner serves.
 func (id identity) mayUse(owner identity) bool {
 	return id.Super || id.User != "" && id.User == owner.User
+}
+
+// mayTrust reports whether a client takes server's answers: its own user's, root's, and, for root, anybody's, since root may use every instance.
+func (id identity) mayTrust(server identity) bool {
+	return id.Super || server.Super || id.User != "" && id.User == server.User
 }
