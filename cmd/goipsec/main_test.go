@@ -131,9 +131,15 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.want)
 		}
 	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "command-line.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for code := exitOK; code <= exitNotFound; code++ {
-		if !strings.Contains(exitHelp, fmt.Sprintf("\n  %d  ", code)) {
-			t.Errorf("exit code %d is not documented", code)
+		_, meaning, ok := strings.Cut(exitHelp, fmt.Sprintf("\n  %d  ", code))
+		meaning, _, _ = strings.Cut(meaning, "\n")
+		if !ok || !strings.Contains(string(page), fmt.Sprintf("| %d | %s |", code, meaning)) {
+			t.Errorf("exit code %d (%q) is not documented in the help and in docs/command-line.md alike", code, meaning)
 		}
 	}
 }
