@@ -38,9 +38,13 @@ func down(ctx context.Context, w io.Writer, socket string) error {
 	default:
 		return err
 	}
+	stale, socketErr := control.RemoveStale(socket)
+	if stale {
+		fmt.Fprintln(w, "removed the socket "+socket)
+	}
 	removed, err := endpoint.Clean(control.Instance(socket))
 	for _, s := range removed {
 		fmt.Fprintln(w, "removed "+s)
 	}
-	return err
+	return errors.Join(err, socketErr)
 }

@@ -174,7 +174,7 @@ func (f *fake) Delete(id string) error                         { return f.known(
 func (f *fake) Reload() error                                  { return fmt.Errorf("web.yaml:3:1: %w", endpoint.ErrPolicyFile) }
 func (f *fake) Stop()                                          { close(f.stop) }
 func (f *fake) Explain(q endpoint.Question) (endpoint.Explanation, error) {
-	return endpoint.Explanation{Direction: "outbound", FilterID: os.Getenv("FILTER_ID"), Carriers: []uint64{7}}, nil
+	return endpoint.Explanation{Policy: "made-up", Direction: "outbound", Filter: "192.0.2.1 -> 192.0.2.2", Rule: "peer", Action: "negotiate", Carriers: []uint64{7}}, nil
 }
 func (f *fake) known(what, is string) error {
 	if what != is {

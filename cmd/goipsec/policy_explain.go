@@ -53,18 +53,18 @@ func ask(ctx context.Context, client *control.Client) (endpoint.Status, bool) {
 	return s, err == nil
 }
 
-// carriers adds the SAs of the running instance that carry the datagram, if its policy decides by the same filter.
+// carriers adds the SAs of the running instance that carry the datagram, or says that it decides otherwise.
 func carriers(ctx context.Context, client *control.Client, s endpoint.Status, k packet.Key, x *inspect.Explanation) {
 	a, err := client.Explain(ctx, endpoint.Question{Src: k.Src, Dst: k.Dst, Proto: k.Proto, ProtoGiven: k.Flags&packet.ProtoKnown != 0,
 		SrcPort: k.SrcPort, DstPort: k.DstPort, PortsGiven: k.Flags&packet.PortsKnown != 0})
 	if err != nil {
 		return
 	}
-	lines := []string{}
+	var lines []string
 	for _, c := range s.Children {
 		if slices.Contains(a.Carriers, c.ID) {
 			lines = append(lines, c.String())
 		}
 	}
-	x.Carried(a.Direction, a.FilterID, lines)
+	x.Compare(inspect.Running{Policy: a.Policy, Direction: a.Direction, Filter: a.Filter, Rule: a.Rule, Action: a.Action, Carriers: lines})
 }

@@ -34,6 +34,10 @@ type DirectionWhy struct {
 	Could []SpecificFilterView `json:"could,omitempty"`
 	// Carriers are SAs of the running instance, as it describes them; nil if none was asked.
 	Carriers []string `json:"carriers"`
+	// Running says that the running instance decides by another filter: it applies another policy.
+	Running string `json:"running,omitempty"`
+
+	filter string // the deciding filter in the form of classifier.Filter.String
 }
 
 // RunnerUp is a filter that matches too and is outweighed.
@@ -65,7 +69,7 @@ func why(c *policy.Compiled, list []*policy.QuickModeFilter, k *packet.Key, dire
 		case f.Filter.Match(k) && winner == nil:
 			winner = f
 			v := viewFilter(f)
-			d.Decides = &v
+			d.Decides, d.filter = &v, f.Filter.String()
 			d.Does = does(c, f, k, direction)
 		case f.Filter.Match(k) && len(d.RunnersUp) < maxRunnersUp:
 			d.RunnersUp = append(d.RunnersUp, RunnerUp{viewFilter(f), outweighs(winner, f)})
@@ -107,7 +111,7 @@ func does(c *policy.Compiled, f *policy.QuickModeFilter, k *packet.Key, directio
 	if direction == "inbound" {
 		out = []string{"it must arrive protected by an SA of this filter; in clear it is dropped"}
 	}
-	if f.Rule.Manual != nil {
+	if f.Rule.Manual != nil && direction == "outbound" {
 		out[0] = "it is protected with the rule's manual keys"
 	}
 	local, remote := k.Src, k.Dst
@@ -197,6 +201,9 @@ func (d DirectionWhy) write(p *printer) {
 	if d.Carriers != nil && len(d.Carriers) == 0 && d.Decides != nil && d.Decides.Action == policy.Negotiate.String() {
 		p.line("  %-10s %s", "carried by:", "no SA yet")
 	}
+	if d.Running != "" {
+		p.line("  running:   an instance applies %s", d.Running)
+	}
 	for _, r := range d.RunnersUp {
 		p.line("  also:      %s: %s, rule %q", r.Filter, r.Action, r.Rule)
 		p.line("             %s", r.Why)
@@ -209,13 +216,28 @@ func (d DirectionWhy) write(p *printer) {
 	}
 }
 
-// Carried adds the SAs of a running instance, one line each, to the direction in which the same filter decides there. Where another
-// filter decides, the instance applies another policy, and nothing is added.
-func (x *Explanation) Carried(direction, filterID string, lines []string) {
+// Running is what a running instance answers to the same question.
+type Running struct {
+	Policy, Direction string
+	// Filter is that which decides there, as classifier.Filter.String writes it; "" if none does.
+	Filter, Rule, Action string
+	Carriers             []string // its SAs, one line each
+}
+
+// Compare adds the SAs of a running instance where it decides in the same way, and where it does not, says so. IDs of filters cannot be
+// compared between processes.
+func (x *Explanation) Compare(r Running) {
 	for i := range x.Directions {
 		d := &x.Directions[i]
-		if d.Direction == direction && d.Decides != nil && d.Decides.ID == filterID {
-			d.Carriers = lines
+		switch {
+		case d.Direction != r.Direction:
+		case d.Decides != nil && d.filter == r.Filter && d.Decides.Rule == r.Rule && d.Decides.Action == r.Action:
+			d.Carriers = append([]string{}, r.Carriers...)
+		case d.Decides == nil && r.Filter == "":
+		case r.Filter == "":
+			d.Running = fmt.Sprintf("policy %q, by which no filter matches", r.Policy)
+		default:
+			d.Running = fmt.Sprintf("policy %q, by which %s decides: %s, rule %q", r.Policy, r.Filter, r.Action, r.Rule)
 		}
 	}
 }

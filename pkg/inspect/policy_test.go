@@ -182,7 +182,9 @@ func TestExplainWhereNoFilterMatches(t *testing.T) {
 
 func TestCarriers(t *testing.T) {
 	x := explain(t, "192.0.2.1", "198.51.100.9", "tcp", "443")
-	id := x.Directions[0].Decides.ID
+	same := Running{Policy: "office", Direction: "outbound", Filter: "192.0.2.1 -> 198.51.100.0/24 proto 6 ports any -> 443", Rule: "web", Action: "negotiate"}
+	inbound, other := same, same
+	inbound.Direction, other.Filter, other.Action = "inbound", "any4 -> any4", "block"
 	text := func() string {
 		var b strings.Builder
 		if err := x.WriteText(&b); err != nil {
@@ -193,16 +195,26 @@ func TestCarriers(t *testing.T) {
 	if strings.Contains(text(), "carried by") {
 		t.Error("an SA of an instance that nobody asked")
 	}
-	x.Carried("inbound", id, []string{"SA 7"})
-	x.Carried("outbound", "another", []string{"SA 7"})
-	if strings.Contains(text(), "carried by") {
-		t.Error("an SA of another filter or direction")
+	inbound.Carriers, other.Carriers = []string{"SA 7"}, []string{"SA 7"}
+	x.Compare(inbound)
+	if strings.Contains(text(), "carried by") || strings.Contains(text(), "running:") {
+		t.Error("an SA of another direction")
 	}
-	x.Carried("outbound", id, []string{})
+	x.Compare(other)
+	if strings.Contains(text(), "carried by") || !strings.Contains(text(), `running:   an instance applies policy "office", by which any4 -> any4 decides: block`) {
+		t.Errorf("an SA of another filter, or nothing is said of it:\n%s", text())
+	}
+	x.Compare(Running{Policy: "none", Direction: "outbound"})
+	if !strings.Contains(text(), `policy "none", by which no filter matches`) {
+		t.Errorf("got:\n%s", text())
+	}
+	x.Directions[0].Running = ""
+	x.Compare(same)
 	if !strings.Contains(text(), "carried by: no SA yet") {
 		t.Errorf("got:\n%s", text())
 	}
-	x.Carried("outbound", id, []string{"SA 7"})
+	same.Carriers = []string{"SA 7"}
+	x.Compare(same)
 	if !strings.Contains(text(), "carried by: SA 7") {
 		t.Errorf("got:\n%s", text())
 	}

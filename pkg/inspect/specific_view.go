@@ -28,7 +28,7 @@ type MainModeFilterView struct {
 
 // SpecificFilterView is one quick-mode filter, in the direction of its list.
 type SpecificFilterView struct {
-	ID     string `json:"id"`
+	ID     string `json:"-"`      // means nothing outside this process: see policy.Rule.Meaning
 	Weight string `json:"weight"` // sorts as text; see classifier.Filter.Weight
 	Filter string `json:"filter"`
 	Action string `json:"action"`
