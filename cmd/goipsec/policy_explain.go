@@ -9,7 +9,6 @@ import (
 	"github.com/goipsec/goipsec/pkg/control"
 	"github.com/goipsec/goipsec/pkg/endpoint"
 	"github.com/goipsec/goipsec/pkg/inspect"
-	"github.com/goipsec/goipsec/pkg/packet"
 )
 
 func policyExplainCommand() *cobra.Command {
@@ -54,9 +53,9 @@ func ask(ctx context.Context, client *control.Client) (endpoint.Status, bool) {
 }
 
 // carriers adds the SAs of the running instance that carry the datagram, or says that it decides otherwise.
-func carriers(ctx context.Context, client *control.Client, s endpoint.Status, k packet.Key, x *inspect.Explanation) {
-	a, err := client.Explain(ctx, endpoint.Question{Src: k.Src, Dst: k.Dst, Proto: k.Proto, ProtoGiven: k.Flags&packet.ProtoKnown != 0,
-		SrcPort: k.SrcPort, DstPort: k.DstPort, PortsGiven: k.Flags&packet.PortsKnown != 0})
+func carriers(ctx context.Context, client *control.Client, s endpoint.Status, k inspect.Question, x *inspect.Explanation) {
+	proto, ports := inspect.Given(&k)
+	a, err := client.Explain(ctx, endpoint.Question{Src: k.Src, Dst: k.Dst, Proto: k.Proto, ProtoGiven: proto, SrcPort: k.SrcPort, DstPort: k.DstPort, PortsGiven: ports})
 	if err != nil {
 		return
 	}

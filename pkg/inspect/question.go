@@ -9,10 +9,18 @@ import (
 	"github.com/goipsec/goipsec/pkg/packet"
 )
 
+// Question is the selectors of one datagram, as explain is asked for them.
+type Question = packet.Key
+
+// Given reports whether a question names a protocol, and whether it names ports.
+func Given(k *Question) (proto, ports bool) {
+	return k.Flags&packet.ProtoKnown != 0, k.Flags&packet.PortsKnown != 0
+}
+
 // ParseQuestion reads the arguments of explain, SRC DST [PROTO [SPORT] DPORT], as the selectors of one datagram. For ICMP the ports are
 // type and code. A source port that is not given with a destination port is taken to be one that a client would use.
-func ParseQuestion(args []string) (packet.Key, error) {
-	var k packet.Key
+func ParseQuestion(args []string) (Question, error) {
+	var k Question
 	if len(args) < 2 || len(args) > 5 {
 		return k, errors.New("a question is SRC DST [PROTO [SPORT] DPORT], for example: 192.0.2.1 198.51.100.7 tcp 443")
 	}
