@@ -2,12 +2,16 @@ package interop
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/goipsec/goipsec/test/interop/lab"
 	"github.com/goipsec/goipsec/test/interop/record"
 )
+
+// limit bounds every wait for a negotiation.
+const limit = 20 * time.Second
 
 const psk = "a key for tests only 7Q2x"
 
@@ -73,7 +77,7 @@ func TestOwnEndpointsInEveryMode(t *testing.T) {
 			if c.tunnel {
 				from, to = pick(c.inner6, "192.168.1.1", "fd02::1"), pick(c.inner6, "192.168.2.1", "fd03::1")
 			}
-			l.Until(20*time.Second, "an answer through the tunnel", func() (bool, string) {
+			l.Until(limit, "an answer through the tunnel", func() (bool, string) {
 				return a.Ping(to, 1, "-I", from) == 1, fmt.Sprintf("%+v", ga.Status().Failures)
 			})
 			before := gb.Status().Traffic
@@ -85,7 +89,15 @@ func TestOwnEndpointsInEveryMode(t *testing.T) {
 			if after.Opened-before.Opened != 20 || after.Sealed-before.Sealed != 20 {
 				t.Errorf("the peer opened %d and sealed %d packets, want 20 and 20; drops %v", after.Opened-before.Opened, after.Sealed-before.Sealed, gb.Status().Drops)
 			}
-			l.NoClear(capture.Stop())
+			frames := capture.Stop()
+			l.NoClear(frames)
+			kind := "esp"
+			if strings.Contains(c.mode, "UDP") {
+				kind = "ike" // ESP in UDP has its port
+			}
+			if n := lab.Kinds(frames)[kind]; n < 42 {
+				t.Errorf("%d frames of kind %s on the wire, want at least 42", n, kind)
+			}
 		})
 	}
 }

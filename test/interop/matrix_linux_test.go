@@ -109,9 +109,16 @@ const (
 	fromUs = "from us"
 )
 
+// Where the sequence numbers of ESN begin in the kernel. Beyond 32 bits it shows whether both put the high half into the ICV; an
+// endpoint begins at zero.
+const (
+	fromZero     = " replay-window 64"
+	beyond32Bits = " replay-window 64 replay-seq-hi 1 replay-oseq-hi 1"
+)
+
 // install is the batch for ip that gives the kernel its SAs and policies: everything between the two inner addresses must be
 // protected, in both directions.
-func (c cell) install() string {
+func (c cell) install(begin string) string {
 	var b strings.Builder
 	for _, direction := range []string{fromUs, toUs} {
 		src, dst, from, to, dir := c.ourOuter(), c.itsOuter(), c.ourInner(), c.itsInner(), "in"
@@ -123,8 +130,7 @@ func (c cell) install() string {
 			mode = "tunnel"
 		}
 		if c.esn {
-			// Sequence numbers begin beyond 32 bits, where it shows whether both put the high half into the ICV.
-			more = " replay-window 64 replay-seq-hi 1 replay-oseq-hi 1"
+			more = begin
 		}
 		state := func(proto suite.Protocol, mode, algorithms string) {
 			name := map[suite.Protocol]string{suite.ESP: "esp", suite.AH: "ah"}[proto]
@@ -163,7 +169,7 @@ func (c cell) flags(proto suite.Protocol, mode string) string {
 }
 
 // furnish puts a host and the kernel on one network with the addresses of a shape, and the kernel's SAs in place.
-func furnish(l *lab.Lab, s shape) (*lab.Kernel, *lab.Host) {
+func furnish(l *lab.Lab, s shape, begin string) (*lab.Kernel, *lab.Host) {
 	k, a := l.Kernel(), l.Host("a")
 	k.Connect(a, "10.2.0.1/16", "fd02::1/32")
 	k.Address(kernelOuter4+"/16", kernelOuter6+"/32", kernelInner4+"/32", kernelInner6+"/128")
@@ -171,7 +177,7 @@ func furnish(l *lab.Lab, s shape) (*lab.Kernel, *lab.Host) {
 	for _, c := range cells(s) {
 		prefix := pick(c.outer6, "/16", "/32 nodad")
 		fmt.Fprintf(&ours, "addr add dev eth0 %s%s\n", c.ourOuter(), prefix)
-		its.WriteString(c.install())
+		its.WriteString(c.install(begin))
 	}
 	a.Run("ip -batch " + l.WriteFile("addresses", ours.String()))
 	k.Run("ip route replace 192.168.1.0/24 dev vec0 src " + kernelInner4 + "; ip -6 route replace fd01::/64 dev vec0 src " + kernelInner6)

@@ -23,7 +23,7 @@ func TestKernelAndPackagesAgree(t *testing.T) {
 	for _, s := range shapes() {
 		t.Run(s.name, func(t *testing.T) {
 			l := lab.New(t)
-			k, a := furnish(l, s)
+			k, a := furnish(l, s, beyond32Bits)
 			sender, capture := a.RawSender(), a.Capture("eth0")
 			defer capture.Stop()
 			for _, c := range cells(s) {
