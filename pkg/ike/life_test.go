@@ -326,7 +326,7 @@ func TestEightHours(t *testing.T) {
 	w.busy(2 * time.Minute)
 	for n, h := range w.hosts {
 		st := h.e.Stats()
-		if len(h.failed) != 0 || st.BadProofs+st.Malformed+st.Replayed+st.Unknown+st.Unexpected != 0 {
+		if len(h.failed) != 0 || st.BadProofs+st.Malformed+st.Replayed+st.Unexpected != 0 {
 			t.Errorf("host %d: failures %v, %+v", n, h.failed, st)
 		}
 		if st.Children > 2 || st.MainModes > 2 {
