@@ -26,7 +26,12 @@ func New(t testing.TB) *Lab {
 	if skipReason != "" {
 		t.Skip("needs hosts of its own: ", skipReason)
 	}
-	return &Lab{t: t, dir: t.TempDir(), id: labs.Add(1)}
+	dir, err := os.MkdirTemp("", "lab") // t.TempDir has the test's name in it, and a socket's path may have 103 bytes only
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return &Lab{t: t, dir: dir, id: labs.Add(1)}
 }
 
 // Dir is the lab's directory, removed with it.
