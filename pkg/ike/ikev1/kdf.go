@@ -56,9 +56,14 @@ func phase2IV(h suite.Hash, last []byte, messageID uint32, block int) []byte {
 //
 //	KEYMAT = K1 | K2 | …, K1 = prf(SKEYID_d, [g(qm)^xy |] protocol | SPI | Ni_b | Nr_b), Ki = prf(SKEYID_d, Ki-1 | …)
 func keymat(h suite.Hash, skeyidD, gxy []byte, protocol isakmp.ProtocolID, spi uint32, ni, nr []byte, n int) []byte {
+	return expand(h, skeyidD, n, gxy, []byte{uint8(protocol)}, be32(spi), ni, nr)
+}
+
+// expand is the chain K1 | K2 | … of n bytes with K1 = prf(key, seed) and Ki = prf(key, Ki-1 | seed).
+func expand(h suite.Hash, key []byte, n int, seed ...[]byte) []byte {
 	var out, last []byte
 	for len(out) < n {
-		last = prf(h, skeyidD, last, gxy, []byte{uint8(protocol)}, be32(spi), ni, nr)
+		last = prf(h, key, append([][]byte{last}, seed...)...)
 		out = append(out, last...)
 	}
 	return out[:n:n]
