@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Options say what to measure. The zero value of a field means its default.
+type Options struct {
+	Peers   []string // of Peers(); default: goipsec, wireguard-go
+	Flows   []int    // parallel TCP connections, a measurement each; default: 1, 4
+	Seconds int      // of each measurement of TCP, after a second that is not counted; default: 10
+	Rounds  int      // default: 5
+	Echoes  int      // echo requests of each measurement of round-trip time; default: 200
+
+	Program  string    // the goipsec to measure; default: the running program
+	Cache    string    // directory for programs of other projects; default: goipsec in the user's cache directory
+	Progress io.Writer // a line for each turn; nil: silent
+}
+
+// Bare is the name of the reference line: the veth without any tunnel.
+const Bare = "veth"
+
+// ErrUnsupported says that this system has no network namespaces.
+var ErrUnsupported = errors.New("bench e2e needs network namespaces and a TUN device, and runs on Linux only; goipsec bench pipeline runs everywhere")
+
+// ErrOptions is what every error about Options wraps.
+var ErrOptions = errors.New("bench e2e")
+
+// Peers names the tunnels that can be measured.
+func Peers() []string { return []string{"goipsec", "wireguard-go"} }
+
+func (o Options) complete() (Options, error) {
+	if len(o.Peers) == 0 {
+		o.Peers = Peers()
+	}
+	if len(o.Flows) == 0 {
+		o.Flows = []int{1, 4}
+	}
+	o.Seconds, o.Rounds, o.Echoes = or(o.Seconds, 10), or(o.Rounds, 5), or(o.Echoes, 200)
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	for i, p := range o.Peers {
+		if !slices.Contains(Peers(), p) {
+			return o, fmt.Errorf("%w: peer %.40q is unknown: choose from %s", ErrOptions, p, strings.Join(Peers(), ", "))
+		}
+		if slices.Contains(o.Peers[:i], p) {
+			return o, fmt.Errorf("%w: peer %s is named twice", ErrOptions, p)
+		}
+	}
+	for i, f := range o.Flows {
+		if f < 1 || f > 128 {
+			return o, fmt.Errorf("%w: %d flows: iperf3 takes 1 to 128", ErrOptions, f)
+		}
+		if slices.Contains(o.Flows[:i], f) {
+			return o, fmt.Errorf("%w: %d flows are named twice", ErrOptions, f)
+		}
+	}
+	if o.Seconds < 1 || o.Rounds < 1 || o.Echoes < 1 {
+		return o, fmt.Errorf("%w: seconds, rounds and echoes must be 1 or more", ErrOptions)
+	}
+	return o, nil
+}
+
+func or(given, otherwise int) int {
+	if given == 0 {
+		return otherwise
+	}
+	return given
+}

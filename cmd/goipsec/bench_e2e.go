@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goipsec/goipsec/bench/e2e"
+	"github.com/goipsec/goipsec/pkg/inspect"
+)
+
+func benchE2ECommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "e2e",
+		Short: "Measure whole tunnels, goipsec's and others', side by side",
+		Long: `Makes two network namespaces joined by a veth and measures, round after round in turn, the bare veth and
+the tunnels of each peer: TCP by iperf3, and the round-trip time that the tunnel adds. Prints medians with
+the least and the greatest of all rounds. Linux, as root; wireguard-go is built from the Go module proxy
+once. Nothing is left behind, and the host's own network is not touched.`,
+		Example: `  sudo goipsec bench e2e --seconds 2 --rounds 3
+  sudo goipsec bench e2e --json e2e.json --markdown
+  sudo goipsec bench e2e --peers goipsec --flows 1`,
+		Args: usage(cobra.NoArgs),
+	}
+	var o e2e.Options
+	c.Flags().StringSliceVar(&o.Peers, "peers", e2e.Peers(), "the `tunnels` to measure; ratios are of the first to each other")
+	c.Flags().IntSliceVar(&o.Flows, "flows", []int{1, 4}, "`numbers` of parallel TCP connections, a measurement each")
+	c.Flags().IntVar(&o.Seconds, "seconds", 10, "length of each measurement of TCP, after a second that is not counted")
+	c.Flags().IntVar(&o.Rounds, "rounds", 5, "how often each is measured")
+	c.Flags().StringVar(&o.Cache, "cache", "", "`directory` for programs of other projects (default: goipsec in the user's cache directory)")
+	out := reportFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		o.Progress = cmd.ErrOrStderr()
+		r, err := e2e.Run(ctx, o)
+		if errors.Is(err, e2e.ErrOptions) {
+			return usageError{err}
+		}
+		if errors.Is(err, context.Canceled) {
+			return errors.New("interrupted; everything that was started is stopped and removed")
+		}
+		if err != nil {
+			return err
+		}
+		return out.write(cmd.OutOrStdout(), r)
+	}
+	return c
+}
+
+// report is how a measurement is written.
+type report struct {
+	json     string
+	markdown bool
+}
+
+// reportFlags adds --json and --markdown.
+func reportFlags(c *cobra.Command) *report {
+	r := new(report)
+	c.Flags().StringVar(&r.json, "json", "", "write the result as JSON to this `file`, with every sample, machine and version; - is standard output")
+	c.Flags().BoolVar(&r.markdown, "markdown", false, "print the tables as Markdown, as bench/README.md holds them")
+	return r
+}
+
+// table is a result that people can read.
+type table interface {
+	Markdown(w io.Writer) error
+	Text(w io.Writer) error
+}
+
+func (r *report) write(stdout io.Writer, t table) error {
+	if r.json == "-" {
+		return inspect.WriteJSON(stdout, t)
+	}
+	print := t.Text
+	if r.markdown {
+		print = t.Markdown
+	}
+	err := print(stdout)
+	if r.json == "" {
+		return err
+	}
+	f, create := os.Create(r.json)
+	if create != nil {
+		return errors.Join(err, create)
+	}
+	return errors.Join(err, inspect.WriteJSON(f, t), f.Close())
+}
