@@ -64,7 +64,8 @@ func (f *Frame) parse6(ip []byte) {
 }
 
 // Kind names what a frame is on a wire that should carry protected traffic only: "esp", "ah", "ike" (UDP 500 and 4500, keepalives
-// and ESP in UDP included), "arp", "nd" (neighbour discovery and MLD), or "clear".
+// and ESP in UDP included), "arp", "nd" (neighbour discovery and MLD), "error" (an ICMP error about one of the first three, as a
+// host sends when the endpoint there has ended), or "clear".
 func (f *Frame) Kind() string {
 	switch {
 	case f.Type == 0x0806:
@@ -77,8 +78,30 @@ func (f *Frame) Kind() string {
 		return "ike"
 	case f.Protocol == 58 && len(f.Payload) > 0 && isDiscovery(f.Payload[0]):
 		return "nd"
+	case f.quotesProtected():
+		return "error"
 	}
 	return "clear"
+}
+
+// quotesProtected reads the packet inside an ICMP error.
+func (f *Frame) quotesProtected() bool {
+	if len(f.Payload) < 8+20 || f.Fragment {
+		return false
+	}
+	inner := Frame{Protocol: -1}
+	switch quoted := f.Payload[8:]; {
+	case f.Protocol == 1 && (f.Payload[0] == 3 || f.Payload[0] == 11):
+		inner.parse4(quoted)
+	case f.Protocol == 58 && f.Payload[0] < 128 && len(quoted) >= 40:
+		inner.parse6(quoted)
+	default:
+		return false
+	}
+	if inner.Protocol == 17 && len(inner.Payload) >= 4 {
+		return isIKEPort(binary.BigEndian.Uint16(inner.Payload)) || isIKEPort(binary.BigEndian.Uint16(inner.Payload[2:]))
+	}
+	return inner.Protocol == 50 || inner.Protocol == 51
 }
 
 func isIKEPort(p uint16) bool { return p == 500 || p == 4500 }
