@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/endpoint"
+)
+
+func TestEcho(t *testing.T) {
+	var b [64]byte
+	request(b[:], 0x1234, 7)
+	var sum uint32
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(b[i])<<8 | uint32(b[i+1])
+	}
+	if sum = sum>>16 + sum&0xffff; b[0] != 8 || sum != 0xffff {
+		t.Errorf("type %d, sum %#x", b[0], sum)
+	}
+	reply := append([]byte{0x45, 19: 0}, b[:]...)
+	reply[20] = 0
+	if !answers(reply, 0x1234, 7) {
+		t.Error("the answer was not known")
+	}
+	if answers(reply, 0x1234, 8) || answers(reply, 0x1235, 7) || answers(reply[:27], 0x1234, 7) || answers(nil, 0, 0) || answers(append([]byte{0x4f}, reply[1:30]...), 0x1234, 7) {
+		t.Error("something else was taken for the answer")
+	}
+	if reply[20] = 8; answers(reply, 0x1234, 7) {
+		t.Error("a request was taken for the answer")
+	}
+}
+
+// A figure counts only if all of its bytes were sealed as was asked.
+func TestJudge(t *testing.T) {
+	good := func() endpoint.Status {
+		return endpoint.Status{Traffic: endpoint.Traffic{SealedBytes: 1000},
+			Children: []endpoint.Child{{Encap: "udp", Protocols: []endpoint.ChildKeys{{Encr: "aes-gcm-16", KeyBits: 128}}}}}
+	}
+	if err := judge(good(), 1000); err != nil {
+		t.Error(err)
+	}
+	for name, spoil := range map[string]func(s *endpoint.Status){
+		"too few":  func(s *endpoint.Status) { s.Traffic.SealedBytes = 999 },
+		"clear":    func(s *endpoint.Status) { s.Traffic.Permitted = 1 },
+		"no SA":    func(s *endpoint.Status) { s.Children = nil },
+		"raw":      func(s *endpoint.Status) { s.Children[0].Encap = "ip" },
+		"cipher":   func(s *endpoint.Status) { s.Children[0].Protocols[0].Encr = "aes-cbc" },
+		"key size": func(s *endpoint.Status) { s.Children[0].Protocols[0].KeyBits = 256 },
+		"bundle": func(s *endpoint.Status) {
+			s.Children[0].Protocols = append(s.Children[0].Protocols, endpoint.ChildKeys{})
+		},
+	} {
+		s := good()
+		if spoil(&s); judge(s, 1000) == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+func TestRunNeedsRoot(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("we are root")
+	}
+	if _, err := Run(context.Background(), Options{}); !errors.Is(err, fs.ErrPermission) {
+		t.Error(err)
+	}
+}
+
+// laboratory is a lab, or a skipped test.
+func laboratory(t *testing.T) *lab {
+	t.Helper()
+	l, err := newLab(t.Context())
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("no network namespaces here: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// The lab stands, carries echoes, and leaves neither links nor files nor programs.
+func TestLabComesAndGoes(t *testing.T) {
+	before, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := laboratory(t)
+	p, err := l.a.ping(outerA, outerB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.reach(t.Context(), 5*time.Second); err != nil {
+		t.Error(err)
+	}
+	times, err := p.echoes(t.Context(), 3)
+	if err != nil || len(times) != 3 || times[0] <= 0 {
+		t.Errorf("%v, %v", times, err)
+	}
+	if _, err := p.once(-1); !errors.Is(err, errNoEcho) {
+		t.Errorf("an answer out of time: %v", err)
+	}
+	p.close()
+	mtu, sent, err := l.a.device(cable)
+	if err != nil || mtu != 1500 || sent < 13*64 {
+		t.Errorf("MTU %d, %d bytes sent, %v", mtu, sent, err)
+	}
+	sleeper, err := l.b.start("sleep", []string{"sleep", "1000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.close(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-sleeper.ended:
+	default:
+		t.Error("a program outlived the lab")
+	}
+	if _, err := os.Stat(l.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", l.dir, err)
+	}
+	after, err := net.Interfaces()
+	if err != nil || len(after) != len(before) {
+		t.Errorf("links before: %v, after: %v, %v", before, after, err)
+	}
+}
+
+func TestProcesses(t *testing.T) {
+	l := laboratory(t)
+	defer l.close()
+	out, err := l.a.output(t.Context(), "sh", "sh", "-c", "cat /proc/net/dev; echo trouble >&2")
+	if err != nil || !strings.Contains(string(out), cable) || strings.Contains(string(out), "trouble") {
+		t.Errorf("%s, %v", out, err)
+	}
+	if _, err := l.a.output(t.Context(), "sh", "sh", "-c", "echo trouble >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "trouble") {
+		t.Error(err)
+	}
+	if _, err := l.a.start("nothing", []string{"/nonexistent"}); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	p, err := l.a.start("sh", []string{"sh", "-c", "echo ready $WORD"}, "WORD=steady")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.expect(t.Context(), "ready steady", 5*time.Second); err != nil {
+		t.Error(err)
+	}
+	<-p.ended
+	if err := p.expect(t.Context(), "go", 5*time.Second); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newLab(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A short real run of everything, when it is asked for: it takes a quarter of a minute of both processors.
+func TestRealRun(t *testing.T) {
+	if os.Geteuid() != 0 || testing.Short() || os.Getenv("GOIPSEC_BENCH") != "1" {
+		t.Skip("a real run needs root and GOIPSEC_BENCH=1, and not -short")
+	}
+	program := filepath.Join(t.TempDir(), "goipsec")
+	if text, err := exec.Command("go", "build", "-o", program, "github.com/goipsec/goipsec/cmd/goipsec").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	var progress strings.Builder
+	r, err := Run(t.Context(), Options{Flows: []int{2}, Seconds: 1, Rounds: 1, Echoes: 20, Program: program, Progress: &progress})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Peers) != 3 || strings.Count(progress.String(), "\n") != 3 {
+		t.Fatalf("%+v\n%s", r, &progress)
+	}
+	for _, p := range r.Peers {
+		if len(p.TCP) != 1 || p.TCP[0].Flows != 2 || p.TCP[0].Gbps.Median <= 0 || p.RTT.Median <= 0 || p.MTU < 1280 {
+			t.Errorf("%+v", p)
+		}
+	}
+	var table strings.Builder
+	if err := r.Markdown(&table); err != nil {
+		t.Error(err)
+	}
+	t.Log("\n" + table.String())
+}

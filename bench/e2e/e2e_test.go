@@ -1,0 +1,190 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/goipsec/goipsec/bench/measure"
+)
+
+func TestParseIPerf(t *testing.T) {
+	text, err := os.ReadFile("testdata/iperf3.json") // iperf 3.12, two flows over loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseIPerf(text)
+	want := transfer{version: "iperf 3.12", flows: 2, bytes: 2694053888, gbps: 21.52950218417385, resent: 0}
+	if err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for name, c := range map[string]struct{ text, says string }{
+		"an error":         {`{"start":{},"end":{},"error":"unable to connect to server: Connection refused"}`, "Connection refused"},
+		"nothing":          {``, "cannot be read"},
+		"half":             {string(text[:len(text)/2]), "cannot be read"},
+		"no end":           {`{"start":{"version":"iperf 3.12"},"end":{}}`, "stood still"},
+		"no bytes":         {`{"end":{"sum_sent":{},"sum_received":{"bytes":0,"bits_per_second":0}}}`, "stood still"},
+		"no receiver":      {`{"end":{"sum_sent":{"retransmits":3}}}`, "stood still"},
+		"another document": {`["iperf3"]`, "cannot be read"},
+	} {
+		if _, err := parseIPerf([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	o, err := Options{}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Options{Peers: []string{"goipsec", "wireguard-go"}, Flows: []int{1, 4}, Seconds: 10, Rounds: 5, Echoes: 200, Progress: io.Discard}
+	if diff := cmp.Diff(want, o, cmp.Comparer(func(a, b io.Writer) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+	for name, o := range map[string]Options{
+		"unknown peer":  {Peers: []string{"openvpn"}},
+		"the reference": {Peers: []string{Bare}},
+		"peer twice":    {Peers: []string{"goipsec", "goipsec"}},
+		"no flow":       {Flows: []int{0}},
+		"129 flows":     {Flows: []int{129}},
+		"flows twice":   {Flows: []int{4, 4}},
+		"back in time":  {Seconds: -1},
+		"no rounds":     {Rounds: -1},
+		"no echoes":     {Echoes: -1},
+	} {
+		if _, err := o.complete(); !errors.Is(err, ErrOptions) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// made is a run of two rounds, the second on a machine that was half as fast.
+func made() Result {
+	peers := []Peer{{Name: Bare, Protects: "nothing"}, {Name: "goipsec", Version: "v1", Protects: "ESP"}, {Name: "wireguard-go", Version: "v2", Protects: "WireGuard"}}
+	samples := [][]sample{
+		{{gbps: []float64{12, 16}, resent: []float64{0, 0}, rtt: 20, mtu: 1500}, {gbps: []float64{6, 8}, resent: []float64{0, 1}, rtt: 40, mtu: 1500}},
+		{{gbps: []float64{6, 4}, resent: []float64{2, 3}, rtt: 90, mtu: 1435}, {gbps: []float64{3, 2}, resent: []float64{4, 5}, rtt: 120, mtu: 1435}},
+		{{gbps: []float64{2, 2}, resent: []float64{2, 3}, rtt: 100, mtu: 1420}, {gbps: []float64{1, 1}, resent: []float64{4, 5}, rtt: 160, mtu: 1420}},
+	}
+	m := measure.Machine{OS: "linux", Arch: "amd64", CPU: "a processor", CPUs: 2, Kernel: "6.18", Go: "go1.26", Commit: "0123456789ab", Load: "0.00 0.01 0.05"}
+	return summarise(Result{Schema: 1, Machine: m, IPerf: "iperf 3.12", Seconds: 10, Rounds: 2}, []int{1, 4}, peers, samples)
+}
+
+// What slows the whole machine down in one round cancels from the ratios and the differences.
+func TestSummarise(t *testing.T) {
+	r := made()
+	ours := r.Peers[1]
+	if ours.MTU != 1435 || ours.Added.Median != 75 || ours.Added.Min != 70 || ours.Added.Max != 80 || ours.RTT.Median != 105 {
+		t.Errorf("%+v", ours)
+	}
+	one, four := ours.TCP[0], ours.TCP[1]
+	if one.Gbps.Median != 4.5 || one.OfBare.Min != 0.5 || one.OfBare.Max != 0.5 || four.OfBare.Median != 0.25 || one.Resent.Max != 4 || four.Flows != 4 {
+		t.Errorf("%+v", ours.TCP)
+	}
+	if theirs := r.Peers[2].TCP; theirs[0].Ratio.Min != 3 || theirs[0].Ratio.Max != 3 || theirs[1].Ratio.Median != 2 {
+		t.Errorf("%+v", theirs)
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	var b strings.Builder
+	if err := made().Markdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `|  | TCP, 1 flow, Gb/s | of veth | TCP, 4 flows, Gb/s | of veth | idle round trip added, µs |
+|---|---|---|---|---|---|
+| veth | 9.00 (6.00 – 12.00) | 100 % | 12.00 (8.00 – 16.00) | 100 % | (30 in all) |
+| goipsec | 4.50 (3.00 – 6.00) | 50 % | 3.00 (2.00 – 4.00) | 25 % | 75 (70 – 80) |
+| wireguard-go | 1.50 (1.00 – 2.00) | 17 % | 1.50 (1.00 – 2.00) | 12 % | 100 (80 – 120) |
+
+- goipsec over wireguard-go, TCP, 1 flow, round by round: 3.00 (3.00 – 3.00)
+- goipsec over wireguard-go, TCP, 4 flows, round by round: 2.00 (2.00 – 2.00)
+- goipsec: ESP, MTU 1435, v1
+- wireguard-go: WireGuard, MTU 1420, v2
+
+Medians of 2 interleaved rounds of 10 s, in brackets the least and the greatest; iperf 3.12 on 2 × a processor, linux/amd64, kernel 6.18, go1.26, goipsec 0123456789ab, load average before the run 0.00 0.01 0.05.
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+	var text strings.Builder
+	if err := made().Text(&text); err != nil || !strings.Contains(text.String(), "wireguard-go   1.50 (1.00 – 2.00)") {
+		t.Errorf("%v:\n%s", err, text.String())
+	}
+}
+
+// A program that reads the JSON finds every sample.
+func TestJSONHoldsEverySample(t *testing.T) {
+	text, err := json.Marshal(made())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Result
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(made(), back); diff != "" {
+		t.Error(diff)
+	}
+	if got := back.Peers[2].TCP[1].Gbps.Samples; len(got) != 2 || got[0] != 2 || got[1] != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestWireGuardConfiguration(t *testing.T) {
+	a, err := newWGEnd(netip.MustParseAddr("10.99.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newWGEnd(netip.MustParseAddr("10.99.0.2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(a.wgSet(b, netip.MustParsePrefix("10.100.2.0/24")), "\n")
+	var keys []string
+	for _, l := range lines {
+		key, value, _ := strings.Cut(l, "=")
+		keys = append(keys, key)
+		if strings.HasSuffix(key, "_key") && len(value) != 64 {
+			t.Errorf("%s is not 32 bytes in hexadecimal", key)
+		}
+	}
+	want := []string{"set", "private_key", "listen_port", "replace_peers", "public_key", "endpoint", "replace_allowed_ips", "allowed_ip", "", ""}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Error(diff)
+	}
+	if lines[5] != "endpoint=10.99.0.2:51820" || lines[7] != "allowed_ip=10.100.2.0/24" {
+		t.Error(lines[5], lines[7])
+	}
+	if a.wgSet(b, netip.Prefix{}) == b.wgSet(a, netip.Prefix{}) {
+		t.Error("both ends are the same")
+	}
+}
+
+func TestWireGuardAnswers(t *testing.T) {
+	values, err := wgAnswer(strings.NewReader("private_key=00\ntx_bytes=17\nrx_bytes=4\nerrno=0\n\nnot of this answer\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := number(values, "tx_bytes"); n != 17 || err != nil {
+		t.Error(n, err)
+	}
+	if _, err := number(values, "nothing"); err == nil {
+		t.Error("a number out of nothing")
+	}
+	for _, text := range []string{"errno=-22\n\n", "\n", "tx_bytes=1\n", "", "errno=0\n"} {
+		if v, err := wgAnswer(strings.NewReader(text)); err == nil {
+			t.Errorf("%q: %v", text, v)
+		}
+	}
+}
