@@ -74,7 +74,7 @@ func (m *Machine) findFilter(s *mainMode, sel isakmp.Selector, mode suite.Mode) 
 			continue
 		}
 		if mode == suite.Tunnel {
-			if f.Filter == sel && endFits(f.Rule.Tunnel.Local, s.local.Addr()) && endFits(f.Rule.Tunnel.Remote, s.remote.Addr()) {
+			if tunnelFits(f, &sel) && endFits(f.Rule.Tunnel.Local, s.local.Addr()) && endFits(f.Rule.Tunnel.Remote, s.remote.Addr()) {
 				return f
 			}
 			continue
@@ -84,6 +84,17 @@ func (m *Machine) findFilter(s *mainMode, sel isakmp.Selector, mode suite.Mode) 
 		}
 	}
 	return nil
+}
+
+// tunnelFits reports whether a tunnel filter allows sel: an equal one, or, in a rule for peers that call from anywhere, one for a single inner address out
+// of the filter's.
+func tunnelFits(f *policy.QuickModeFilter, sel *isakmp.Selector) bool {
+	if f.Filter == *sel {
+		return true
+	}
+	narrow := f.Filter
+	narrow.Dst = sel.Dst
+	return !f.Rule.Tunnel.Remote.IsValid() && sel.Dst.From == sel.Dst.To && f.Filter.Contains(sel) && narrow == *sel
 }
 
 // endFits compares a tunnel endpoint of a rule, which may be left open, with an address.
