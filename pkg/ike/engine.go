@@ -127,6 +127,12 @@ func (e *Engine) Traffic(now time.Time, child uint64, in, out bool) {
 	e.v1.Traffic(now, child, in, out)
 }
 
+// UnknownSPI tells of an ESP or AH packet whose SPI no inbound SA has, from the peer at remote. It draws at most one authenticated
+// deletion a second, so that a peer that has lost ours stops sending into the void.
+func (e *Engine) UnknownSPI(now time.Time, local, remote netip.Addr, protocol suite.Protocol, spi uint32) {
+	e.v1.UnknownSPI(now, local.Unmap(), remote.Unmap(), protocol, spi)
+}
+
 // SetPolicy applies a new snapshot; SAs whose filter and main-mode settings are still there stay.
 func (e *Engine) SetPolicy(now time.Time, c *policy.Compiled) {
 	e.policy = c

@@ -314,3 +314,119 @@ func TestP12UnauthenticatedInformational(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestP16ResponderNeverRepeats: before the initiator has returned the cookie, and until it proves itself, a responder sends one
+// datagram for each that it gets and none by itself.
+func TestP16ResponderNeverRepeats(t *testing.T) {
+	w := newWorld(t, defaults(), defaults())
+	fromB := 0
+	w.fate = func(_, from int, _ isakmp.Datagram) []time.Duration {
+		if from == 0 && fromB < 2 {
+			return []time.Duration{time.Millisecond}
+		}
+		if from == 1 {
+			fromB++
+			if fromB < 2 {
+				return []time.Duration{time.Millisecond}
+			}
+		}
+		return nil
+	}
+	w.want(0)
+	w.run(100 * time.Millisecond) // messages 1 to 4; the last one is lost, and the initiator falls silent
+	w.hosts[0].e.Close(w.now)
+	w.run(5 * time.Minute)
+	if fromB != 2 {
+		t.Errorf("the responder sent %d datagrams for 2", fromB)
+	}
+	if st := w.hosts[1].e.Stats(); st.HalfOpen != 0 || st.Peers != 0 {
+		t.Errorf("left: %+v", st)
+	}
+}
+
+// TestP17LongIdentity proves an identity of 60,000 bytes.
+func TestP17LongIdentity(t *testing.T) {
+	a, b := defaults(), defaults()
+	a.localID = "keyid:" + strings.Repeat("x", 60000)
+	b.remoteID = a.localID
+	w := newWorld(t, a, b)
+	w.want(0)
+	w.run(time.Minute)
+	w.agree(0)
+	if len(w.hosts[1].peersUp) != 0 || len(w.hosts[0].failed) != 1 {
+		t.Errorf("%v", w.hosts[0].failed)
+	}
+}
+
+// TestA7ManyRekeys renews a child a thousand times: nothing piles up.
+func TestA7ManyRekeys(t *testing.T) {
+	w := established(t, defaults())
+	for range 1000 {
+		_ = w.hosts[0].e.Rekey(w.now, w.only(0).ID)
+		w.busy(time.Second)
+		if n := w.hosts[1].e.Stats().Children; n > 70 {
+			t.Fatalf("%d children", n)
+		}
+	}
+	w.busy(2 * time.Minute)
+	w.agree(1)
+	for _, h := range w.hosts {
+		if st := h.e.Stats(); st.Children != 1 || st.MainModes != 1 {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+// TestO2NoRandomness: without randomness there is no start, and no key later.
+func TestO2NoRandomness(t *testing.T) {
+	w := newWorld(t, defaults(), defaults())
+	if _, err := New(Config{Policy: w.hosts[0].compiled, Rand: strings.NewReader(""), NewSPI: func(suite.Protocol) (uint32, error) { return 300, nil }}); err == nil {
+		t.Error("an engine started without randomness")
+	}
+	e, err := New(Config{Policy: w.hosts[0].compiled, Rand: strings.NewReader("x1234567"), NewSPI: func(suite.Protocol) (uint32, error) { return 300, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hosts[0].e = e
+	w.want(0)
+	w.run(time.Minute)
+	if len(w.hosts[1].peersUp) != 0 {
+		t.Error("an SA was made without randomness")
+	}
+}
+
+// TestRecoverBoundary: a fault inside costs nothing but its exchange, and is counted.
+func TestRecoverBoundary(t *testing.T) {
+	w := newWorld(t, defaults(), defaults())
+	faulty := true
+	e, err := New(Config{Policy: w.hosts[1].compiled, Rand: newSeeded(5), NewSPI: func(suite.Protocol) (uint32, error) {
+		if faulty {
+			panic("a fault for the test")
+		}
+		spi := uint32(0x7777)
+		w.hosts[1].reserved[spi] = true
+		return spi, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hosts[1].e = e
+	w.want(0)
+	for end := w.now.Add(500 * time.Millisecond); w.step(end); {
+	}
+	if n := e.Stats().Panics; n != 1 {
+		t.Fatalf("%d faults were caught, want one", n)
+	}
+	faulty = false
+	for end := w.now.Add(2 * time.Minute); w.step(end); {
+	}
+	w.want(0)
+	for end := w.now.Add(20 * time.Second); w.step(end); {
+	}
+	if len(w.hosts[0].inUse) != 1 || len(w.hosts[1].inUse) != 1 {
+		t.Errorf("no child after the fault: %+v %+v", w.hosts[0].failed, e.Stats())
+	}
+	if len(w.hosts[1].logs) != 1 {
+		t.Errorf("%d words in the log", len(w.hosts[1].logs))
+	}
+}

@@ -41,16 +41,35 @@ func (w *world) busy(d time.Duration) {
 	}
 }
 
+// talk lets traffic flow: forth from host 0, back to it. What is sent on an SPI that the other end does not accept does not arrive, and is
+// reported there.
 func (w *world) talk(forth, back bool) {
-	for n, h := range w.hosts {
+	arrived := [2]bool{} // at host n
+	for n, flows := range []bool{forth, back} {
+		h, other := w.hosts[n], w.hosts[1-n]
 		for _, id := range h.inUse {
-			in, out := back, forth
-			if n == 1 {
-				in, out = forth, back
+			if !flows {
+				continue
 			}
-			h.e.Traffic(w.now, id, in, out)
+			for _, p := range h.children[id].Protocols {
+				if other.inbound[p.SPIOut] != 0 {
+					arrived[1-n] = true
+				} else {
+					other.e.UnknownSPI(w.now, other.addr, h.addr, p.Protocol, p.SPIOut)
+				}
+			}
 		}
 	}
+	for n, h := range w.hosts {
+		out := forth
+		if n == 1 {
+			out = back
+		}
+		for _, id := range h.inUse {
+			h.e.Traffic(w.now, id, arrived[n], out)
+		}
+	}
+	w.drain()
 }
 
 func TestRekeyOfChildAndMainModeByEitherSide(t *testing.T) {

@@ -247,8 +247,8 @@ func (m *Machine) takeDeleteSA(now time.Time, s *mainMode, spi []byte) {
 	}
 }
 
-// obituary repeats deletions, which nobody acknowledges, under fresh message IDs: at once, after one second and after four.
-var obituaryAfter = []time.Duration{time.Second, 4 * time.Second}
+// Deletions, which nobody acknowledges, are repeated under fresh message IDs: at once, and after these times.
+var obituaryAfter = []time.Duration{time.Second, 4 * time.Second, 12 * time.Second}
 
 // tellDeleted tells the peer that a child is gone, through any SA that is left.
 func (m *Machine) tellDeleted(now time.Time, p *peer, sa *isakmp.ChildSA) {
@@ -260,6 +260,33 @@ func (m *Machine) tellDeleted(now time.Time, p *peer, sa *isakmp.ChildSA) {
 		}
 	}
 	m.repeat(now, func() *mainMode { return p.newest() }, ps)
+}
+
+// unknownSPIEvery bounds the answers to packets of SAs that are not there (security.md D18).
+const unknownSPIEvery = time.Second
+
+// UnknownSPI tells of an ESP or AH packet from a peer with an SPI that no inbound SA has. If there is a main-mode SA the peer is told,
+// authenticated, that this SA is deleted: it may have lost the deletion, and would go on sending into the void until its lifetime ends. A forged
+// packet makes us say, at most once a second, what is true.
+func (m *Machine) UnknownSPI(now time.Time, local, remote netip.Addr, protocol suite.Protocol, spi uint32) {
+	p := m.peers[addrPair{local, remote}]
+	if p == nil || now.Sub(p.unknownAt) < unknownSPIEvery {
+		return
+	}
+	s := p.newest()
+	if s == nil {
+		return
+	}
+	for _, c := range p.children {
+		for _, k := range c.sa.Protocols {
+			if k.Protocol == protocol && k.SPIIn == spi {
+				return
+			}
+		}
+	}
+	p.unknownAt = now
+	x := isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: wireProtocol(protocol), SPIs: [][]byte{be32(spi)}}
+	m.sendInformational(s, isakmp.Payload{Type: isakmp.PayloadDelete, Body: x.Append(nil)})
 }
 
 // repeat sends an informational message now and again later, through the SA that through names at that time.

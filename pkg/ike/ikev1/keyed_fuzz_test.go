@@ -33,7 +33,7 @@ func newCouple(tb testing.TB, pfs suite.Group) *couple {
 	for n, a := range []netip.Addr{hostA, hostB} {
 		other := []netip.Addr{hostB, hostA}[n]
 		r := &policy.Rule{Name: "r", Action: policy.FilterAction{Kind: policy.Negotiate, Methods: []policy.Method{method}, PFS: pfs},
-			Auth: []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("for the fuzzer only, no secret"))}},
+			Auth:    []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("for the fuzzer only, no secret"))}},
 			Filters: []policy.GenericFilter{{Src: policy.AddrSpec{Kind: policy.Me}, Dst: policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(other)}, Mirrored: true}}}
 		p, err := policy.Compile(&policy.Policy{Rules: []*policy.Rule{r}, KeyExchange: policy.KeyExchange{Methods: []policy.MainModeMethod{
 			{Encr: suite.AESCBC, KeyBits: 128, Hash: suite.SHA1, Group: suite.Curve25519}}}}, []netip.Addr{a})

@@ -45,6 +45,7 @@ type Machine struct {
 	children    map[uint64]*child           // by ID
 	outbound    map[outboundSPI]*child      // by the peer's SPI, for deletions
 	filters     map[string]*policy.QuickModeFilter
+	failedPeers []*peer // oldest first
 }
 
 type cookiePair struct{ initiator, responder isakmp.Cookie }

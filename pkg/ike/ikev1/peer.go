@@ -20,6 +20,9 @@ type peer struct {
 	lastAt   time.Time
 	worry    worry
 	keep     alarm
+
+	unknownAt  time.Time // of the last answer to a packet with an unknown SPI
+	remembered bool      // in Machine.failedPeers
 }
 
 // maxWants bounds what waits for one peer.
@@ -51,6 +54,28 @@ func (m *Machine) forget(p *peer) {
 	m.alarms.clear(&p.worry.alarm)
 	if p.last == nil {
 		delete(m.peers, p.at)
+		return
+	}
+	m.rememberFailure(p)
+}
+
+// maxFailedPeers bounds the peers that are kept for nothing but the failure they have to tell of.
+const maxFailedPeers = 256
+
+// rememberFailure keeps a peer that has nothing left but its last failure, and drops the one that has been kept longest.
+func (m *Machine) rememberFailure(p *peer) {
+	if p.remembered {
+		return
+	}
+	p.remembered = true
+	m.failedPeers = append(m.failedPeers, p)
+	for len(m.failedPeers) > maxFailedPeers {
+		old := m.failedPeers[0]
+		m.failedPeers = m.failedPeers[1:]
+		old.remembered = false
+		if len(old.wants)+len(old.sas)+len(old.children) == 0 && m.peers[old.at] == old {
+			delete(m.peers, old.at)
+		}
 	}
 }
 

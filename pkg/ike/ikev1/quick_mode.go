@@ -65,6 +65,9 @@ type quickMode struct {
 	end                alarm
 }
 
+// maxChildren is how many children one peer may have here (security.md A7).
+const maxChildren = 1024
+
 func (q *quickMode) role() isakmp.Role { return q.run.Role }
 
 // message 1
@@ -143,6 +146,10 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 	offered, err := q.takeIDs(msg)
 	if err != nil {
 		return err
+	}
+	if len(q.s.peer.children) >= maxChildren {
+		return &refusal{notify: isakmp.NoProposalChosen, failure: isakmp.Failure{What: fmt.Sprintf("the peer has %d children already", maxChildren),
+			Why: "it makes new ones without end", Next: "look at the peer's policy and log", Answered: true}}
 	}
 	if err := q.decide(sa, offered); err != nil {
 		return err
