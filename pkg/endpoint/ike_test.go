@@ -186,3 +186,27 @@ func eventually(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// A gateway for peers that call from anywhere has an SA for each inner address.
+func TestRoadWarriorsShareATunnelRule(t *testing.T) {
+	warrior := `policy: warrior
+rules:
+  - name: to-2
+    filters: [me -> 10.2.0.0/24]
+    tunnel: {remote: 192.0.2.2, address: 10.9.0.5/32}
+    encapsulation: udp
+` + defaultIKE + "\n"
+	gateway := `policy: gateway
+rules:
+  - name: warriors
+    filters: [10.2.0.0/24 -> 10.9.0.0/24]
+    tunnel: {local: 192.0.2.2, remote: any}
+` + defaultIKE + "\n"
+	e := join(t, warrior, gateway)
+	carry(t, e.a, e.b, "10.9.0.5", "10.2.0.7")
+	carry(t, e.b, e.a, "10.2.0.7", "10.9.0.5")
+	if err := e.b.host.Send(datagram("10.2.0.7", "10.9.0.6", []byte("nobody has this address"))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return e.b.Status().Drops["no-sa"] == 1 })
+}
