@@ -21,11 +21,15 @@ type Goipsec struct {
 	Keylog string // the directory of --keylog
 }
 
+// binaryDir is removed when the tests are done.
+var binaryDir string
+
 var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "goipsec-bin-")
 	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
 	path := filepath.Join(dir, "goipsec")
 	args := []string{"build", "-o", path}
 	if os.Getenv("GOIPSEC_LAB_RACE") != "" {

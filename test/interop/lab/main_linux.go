@@ -105,6 +105,9 @@ func runInside(m *testing.M, tree string, after []func() error) int {
 	Peers, skipReason = set, ""
 	code := m.Run()
 	stopKernels()
+	if binaryDir != "" {
+		os.RemoveAll(binaryDir)
+	}
 	for _, f := range after {
 		if err := f(); err != nil {
 			fmt.Println(err)
