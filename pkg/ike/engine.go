@@ -127,10 +127,10 @@ func (e *Engine) Traffic(now time.Time, child uint64, in, out bool) {
 	e.v1.Traffic(now, child, in, out)
 }
 
-// UnknownSPI tells of an ESP or AH packet whose SPI no inbound SA has, from the peer at remote. It draws at most one authenticated
+// UnknownSPI tells of an ESP or AH packet whose SPI no inbound SA has, from the peer at remote (port 0 if it did not come in UDP). It draws at most one authenticated
 // deletion a second, so that a peer that has lost ours stops sending into the void.
-func (e *Engine) UnknownSPI(now time.Time, local, remote netip.Addr, protocol suite.Protocol, spi uint32) {
-	e.v1.UnknownSPI(now, local.Unmap(), remote.Unmap(), protocol, spi)
+func (e *Engine) UnknownSPI(now time.Time, local netip.Addr, remote netip.AddrPort, protocol suite.Protocol, spi uint32) {
+	e.v1.UnknownSPI(now, local.Unmap(), netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()), protocol, spi)
 }
 
 // SetPolicy applies a new snapshot; SAs whose filter and main-mode settings are still there stay.

@@ -55,7 +55,7 @@ func (w *world) talk(forth, back bool) {
 				if other.inbound[p.SPIOut] != 0 {
 					arrived[1-n] = true
 				} else {
-					other.e.UnknownSPI(w.now, other.addr, h.addr, p.Protocol, p.SPIOut)
+					other.e.UnknownSPI(w.now, other.addr, netip.AddrPortFrom(h.addr, 0), p.Protocol, p.SPIOut)
 				}
 			}
 		}

@@ -192,7 +192,7 @@ func TestF1RandomLoss(t *testing.T) {
 			t.Errorf("seed %d: neither established nor explained: %+v", seed, w.hosts[0].e.Stats())
 		}
 		w.fate, w.mangle = nil, nil
-		for range 200 { // traffic goes on, and asks where it finds nothing
+		for range 120 { // traffic goes on, and asks where it finds nothing
 			w.busy(time.Second)
 			if len(w.hosts[0].inUse) == 0 {
 				w.want(0)

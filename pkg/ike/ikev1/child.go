@@ -14,6 +14,7 @@ type child struct {
 	sa                       *isakmp.ChildSA
 	m                        *Machine
 	peer                     *peer
+	remoteID                 isakmp.Identification // of the main-mode SA that made it
 	filter                   *policy.QuickModeFilter
 	began                    time.Time // of its quick mode at this end
 	upAt                     time.Time
@@ -56,7 +57,7 @@ func (m *Machine) newChild(now time.Time, q *quickMode) *child {
 			sa.Protocols = append(sa.Protocols, q.keys(p))
 		}
 	}
-	c := &child{sa: sa, m: m, peer: s.peer, filter: q.filter, began: q.began, trafficAt: now}
+	c := &child{sa: sa, m: m, peer: s.peer, remoteID: s.remoteID, filter: q.filter, began: q.began, trafficAt: now}
 	m.children[sa.ID] = c
 	s.peer.children[sa.ID] = c
 	m.index(c)
@@ -65,13 +66,13 @@ func (m *Machine) newChild(now time.Time, q *quickMode) *child {
 
 func (m *Machine) index(c *child) {
 	for _, p := range c.sa.Protocols {
-		m.outbound[outboundSPI{c.sa.Remote.Addr(), wireProtocol(p.Protocol), p.SPIOut}] = c
+		m.outbound[outboundSPI{c.peer, wireProtocol(p.Protocol), p.SPIOut}] = c
 	}
 }
 
 func (m *Machine) unindex(c *child) {
 	for _, p := range c.sa.Protocols {
-		k := outboundSPI{c.sa.Remote.Addr(), wireProtocol(p.Protocol), p.SPIOut}
+		k := outboundSPI{c.peer, wireProtocol(p.Protocol), p.SPIOut}
 		if m.outbound[k] == c {
 			delete(m.outbound, k)
 		}

@@ -19,7 +19,7 @@ func (m *Machine) establish(now time.Time, s *mainMode) {
 	}
 	if s.role() == isakmp.Responder {
 		m.halfOpen.settled(s.prefix)
-		s.peer = m.peerAt(addrPair{s.local.Addr(), s.remote.Addr()})
+		s.peer = m.peerAt(placeOf(s))
 		s.peer.sas = append(s.peer.sas, s)
 	} else {
 		// The newest established SA stands last, whenever it was begun.

@@ -218,7 +218,7 @@ func (m *Machine) takeInitialContact(now time.Time, s *mainMode) {
 		}
 	}
 	for _, c := range childrenOf(p) {
-		if c.sa.PeerID != s.id && c.began.Before(s.began) {
+		if c.sa.PeerID != s.id && c.remoteID.Same(s.remoteID) && c.began.Before(s.began) {
 			m.removeChild(now, c, "the peer has started anew", false)
 		}
 	}
@@ -231,8 +231,7 @@ func (m *Machine) takeDelete(now time.Time, s *mainMode, x isakmp.Delete) {
 		case isakmp.ProtoISAKMP:
 			m.takeDeleteSA(now, s, spi)
 		case isakmp.ProtoESP, isakmp.ProtoAH:
-			c := m.outbound[outboundSPI{s.remote.Addr(), x.Protocol, spiNumber(spi)}]
-			if c != nil && c.peer == s.peer {
+			if c := m.outbound[outboundSPI{s.peer, x.Protocol, spiNumber(spi)}]; c != nil {
 				m.removeChild(now, c, "deleted by the peer", false)
 			}
 		}
@@ -265,11 +264,14 @@ func (m *Machine) tellDeleted(now time.Time, p *peer, sa *isakmp.ChildSA) {
 // unknownSPIEvery bounds the answers to packets of SAs that are not there (security.md D18).
 const unknownSPIEvery = time.Second
 
-// UnknownSPI tells of an ESP or AH packet from a peer with an SPI that no inbound SA has. If there is a main-mode SA the peer is told,
+// UnknownSPI tells of an ESP or AH packet from a peer with an SPI that no inbound SA has; its port is 0 if it did not come in UDP. If there is a main-mode SA the peer is told,
 // authenticated, that this SA is deleted: it may have lost the deletion, and would go on sending into the void until its lifetime ends. A forged
 // packet makes us say, at most once a second, what is true.
-func (m *Machine) UnknownSPI(now time.Time, local, remote netip.Addr, protocol suite.Protocol, spi uint32) {
-	p := m.peers[addrPair{local, remote}]
+func (m *Machine) UnknownSPI(now time.Time, local netip.Addr, remote netip.AddrPort, protocol suite.Protocol, spi uint32) {
+	p := m.peers[addrPair{local, remote.Addr(), remote.Port()}]
+	if p == nil {
+		p = m.peers[addrPair{local: local, remote: remote.Addr()}]
+	}
 	if p == nil || now.Sub(p.unknownAt) < unknownSPIEvery {
 		return
 	}

@@ -50,11 +50,24 @@ type Machine struct {
 
 type cookiePair struct{ initiator, responder isakmp.Cookie }
 
-// addrPair names a peer: IKE's own addresses at both ends.
-type addrPair struct{ local, remote netip.Addr }
+// addrPair names a peer: IKE's own addresses at both ends, and the port where a NAT has given it one of its own, because several peers may be
+// behind one address.
+type addrPair struct {
+	local, remote netip.Addr
+	port          uint16 // 0 for a peer on a port that a policy can name
+}
+
+// placeOf is the peer that a main-mode SA belongs to.
+func placeOf(s *mainMode) addrPair {
+	at := addrPair{local: s.local.Addr(), remote: s.remote.Addr()}
+	if p := s.remote.Port(); s.nat.remote && p != standardPort && p != standardNATPort && p != s.rule.Peer.Port {
+		at.port = p
+	}
+	return at
+}
 
 type outboundSPI struct {
-	remote   netip.Addr
+	peer     *peer
 	protocol isakmp.ProtocolID
 	spi      uint32
 }

@@ -122,7 +122,7 @@ func (p *peer) negotiating() *mainMode {
 
 // Acquire asks for a child for a filter of the outbound list and a selector within it. While one is there or under way nothing changes.
 func (m *Machine) Acquire(now time.Time, f *policy.QuickModeFilter, sel isakmp.Selector, local, remote netip.Addr) {
-	at := addrPair{local, remote}
+	at := addrPair{local: local, remote: remote}
 	p := m.peerAt(at)
 	for _, w := range p.wants {
 		if w.selector == sel && w.filter.ID == f.ID {
@@ -206,6 +206,9 @@ func (m *Machine) begin(now time.Time, p *peer, replaces uint64) {
 // spoken to from the port that has it.
 func (m *Machine) startPorts(at addrPair, r *policy.Rule) (local, remote netip.AddrPort) {
 	lp, rp := m.cfg.Port, r.Peer.Port
+	if at.port != 0 {
+		rp = at.port
+	}
 	if rp == 0 {
 		rp = standardPort
 	}
@@ -265,7 +268,7 @@ func (p *peer) failed(now time.Time, f isakmp.Failure) { p.last, p.lastAt = &f, 
 // movePeer follows a peer whose address or port a NAT has changed.
 func (m *Machine) movePeer(s *mainMode, was netip.AddrPort) {
 	p := s.peer
-	to := addrPair{p.at.local, s.remote.Addr()}
+	to := placeOf(s)
 	if to != p.at {
 		if _, taken := m.peers[to]; taken || !s.nat.remote {
 			s.remote = was
@@ -285,11 +288,9 @@ func (m *Machine) movePeer(s *mainMode, was netip.AddrPort) {
 		if c.sa.Remote != was {
 			continue
 		}
-		m.unindex(c)
 		sa := *c.sa
 		sa.Local, sa.Remote = s.local, s.remote
 		c.sa = &sa
-		m.index(c)
 		if !told[sa.PeerID] {
 			told[sa.PeerID] = true
 			m.emit(isakmp.Moved{PeerID: sa.PeerID, Local: s.local, Remote: s.remote})

@@ -45,6 +45,10 @@ var integTransforms = []struct {
 }{{1, 2, suite.HMACMD5_96}, {2, 3, suite.HMACSHA1_96}, {5, 5, suite.HMACSHA256_128}, {6, 6, suite.HMACSHA384_192}, {7, 7, suite.HMACSHA512_256},
 	{9, 9, suite.AESXCBC96}, {11, 11, suite.AES128GMAC}, {12, 12, suite.AES192GMAC}, {13, 13, suite.AES256GMAC}}
 
+// unspokenKilobytes is the limit in kilobytes (half a terabyte) from which on it is kept here and not negotiated: it is a cipher's own bound, no
+// wish of the policy, and some peers do not take such numbers.
+const unspokenKilobytes = 1 << 29
+
 // phase2Transform is one transform of ESP or AH, understood.
 type phase2Transform struct {
 	encr    suite.Encr // EncrNone for AH
@@ -175,9 +179,6 @@ func phase2Offers(r *policy.Rule, udp bool) []phase2Suite {
 	var out []phase2Suite
 	for _, m := range r.Action.Methods {
 		l := m.EffectiveLifetime()
-		if l.Kilobytes == policy.MaxKilobytes {
-			l.Kilobytes = 0
-		}
 		base := phase2Transform{mode: wireMode(mode, udp), group: r.Action.PFS, esn: m.ESN, seconds: l.Seconds, kilobytes: l.Kilobytes}
 		var s phase2Suite
 		if m.ESP != nil {
@@ -256,7 +257,7 @@ func (t phase2Transform) transform(p isakmp.ProtocolID, n int) isakmp.Transform 
 		out.ID, _ = espNumber(t.encr)
 	}
 	as := []isakmp.Attribute{isakmp.BasicAttribute(attr2LifeType, lifeSeconds), isakmp.NumberAttribute(attr2LifeDuration, t.seconds)}
-	if t.kilobytes != 0 {
+	if t.kilobytes != 0 && t.kilobytes < unspokenKilobytes {
 		as = append(as, isakmp.BasicAttribute(attr2LifeType, lifeKilobytes), isakmp.NumberAttribute(attr2LifeDuration, t.kilobytes))
 	}
 	if t.group != suite.GroupNone {

@@ -244,11 +244,11 @@ func (q *quickMode) agreeLifetime(offered phase2Suite) error {
 			break
 		}
 	}
-	if q.role() != isakmp.Responder || q.seconds == t.seconds && q.kilobytes == t.kilobytes {
+	if q.role() != isakmp.Responder || q.seconds == t.seconds && (q.kilobytes == t.kilobytes || q.kilobytes >= unspokenKilobytes) {
 		return nil
 	}
 	as := []isakmp.Attribute{isakmp.BasicAttribute(attr2LifeType, lifeSeconds), isakmp.NumberAttribute(attr2LifeDuration, q.seconds)}
-	if q.kilobytes != 0 {
+	if q.kilobytes != 0 && q.kilobytes < unspokenKilobytes {
 		as = append(as, isakmp.BasicAttribute(attr2LifeType, lifeKilobytes), isakmp.NumberAttribute(attr2LifeDuration, q.kilobytes))
 	}
 	q.lifetime = &isakmp.Notify{DOI: isakmp.DOIIPsec, Type: isakmp.ResponderLifetime, Data: isakmp.AppendAttributes(nil, as)}

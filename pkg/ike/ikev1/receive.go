@@ -175,7 +175,7 @@ func (m *Machine) refuseUnproven(now time.Time, s *mainMode, err error) {
 	m.sendPlainNotify(s, r.notify)
 	if m.mayComplain(now) {
 		m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: r.failure})
-		if p := m.peers[addrPair{s.local.Addr(), s.remote.Addr()}]; p != nil {
+		if p := m.peers[placeOf(s)]; p != nil {
 			p.failed(now, r.failure)
 		}
 	}
@@ -281,7 +281,7 @@ func (m *Machine) suspectKey(now time.Time, s *mainMode) {
 		if m.mayComplain(now) {
 			m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: f})
 		}
-		if p := m.peers[addrPair{s.local.Addr(), s.remote.Addr()}]; p != nil {
+		if p := m.peers[placeOf(s)]; p != nil {
 			p.failed(now, f)
 		}
 		return
