@@ -97,8 +97,8 @@ func (m *Machine) sendDPD(s *mainMode, t isakmp.NotifyType, seq uint32) {
 	m.sendInformational(s, isakmp.Payload{Type: isakmp.PayloadNotify, Body: n.Append(nil)})
 }
 
-// takeDPD answers a question whose number has not been seen, and takes an answer to one that was asked. That an authenticated message
-// arrived has ended the worry already, so a wrong number has to be no proof: it sets the worry again.
+// takeDPD answers a question whose number has not been seen, and counts an answer to one that was asked. The worry has ended already: any
+// authenticated message that is no replay shows that the peer lives.
 func (m *Machine) takeDPD(_ time.Time, s *mainMode, n isakmp.Notify) {
 	if len(n.Data) != 4 || string(n.SPI) != string(isakmp.CookieSPI(s.cookies.initiator, s.cookies.responder)) {
 		m.stats.Malformed++

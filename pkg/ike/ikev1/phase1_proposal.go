@@ -39,7 +39,8 @@ var phase1Ciphers = []struct {
 	encr   suite.Encr
 }{{1, suite.DES}, {5, suite.TripleDES}, {7, suite.AESCBC}}
 
-// phase1Suite is one phase 1 transform, understood.
+// phase1Suite is one phase 1 transform, understood. Deviation: group 31 (Curve25519, RFC 8031) has no number in IKEv1's registry and is used
+// under its IKEv2 number, as strongSwan does.
 type phase1Suite struct {
 	encr    suite.Encr
 	keyBits int // 0 where the cipher has one size

@@ -16,7 +16,8 @@ import (
 //  4. decryption, payloads, proof (HASH), in this order; nothing before the proof changes anything that matters
 //  5. the step of the exchange, and its answer
 
-// Receive takes one IKEv1 datagram without its marker.
+// Receive takes one IKEv1 datagram without its marker. Deviation: the commit bit (RFC 2408 §3.1) is ignored: the inbound SA is ready before
+// message 2 leaves, and the outbound one waits for message 3, which is what the bit is for.
 func (m *Machine) Receive(now time.Time, d isakmp.Datagram) {
 	m.stats.Received++
 	h, err := isakmp.ParseHeader(d.Data)
