@@ -40,7 +40,6 @@ type outbound struct {
 	used   int
 	msgs   []route
 	batch  []netio.Message
-	frags  [][]byte
 	reasm  *packet.Reassembler
 	icmp   [1280 + tun.Headroom]byte
 

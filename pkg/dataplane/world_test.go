@@ -53,7 +53,6 @@ type setup struct {
 	esn    bool
 	mtu    int
 	filter classifier.Filter // A's outbound; the zero value is everything between the two inner networks or hosts
-	under  bool
 }
 
 func newWorld(t *testing.T) *world {

@@ -118,13 +118,14 @@ func (r *Report) rekey(w *world) error {
 			break
 		}
 	}
-	for _, p := range w.b.Status().Peers {
-		if err := w.b.Rekey(strconv.FormatUint(p.ID, 10)); err != nil {
-			return fmt.Errorf("main-mode rekey: %w", err)
-		}
-		r.MainModeRekeys++
-		break
+	peers := w.b.Status().Peers
+	if len(peers) == 0 {
+		return errors.New("main-mode rekey: there is no main-mode SA")
 	}
+	if err := w.b.Rekey(strconv.FormatUint(peers[0].ID, 10)); err != nil {
+		return fmt.Errorf("main-mode rekey: %w", err)
+	}
+	r.MainModeRekeys++
 	return nil
 }
 

@@ -72,13 +72,6 @@ func (b *bench) socket(family, proto int) int {
 	return fd
 }
 
-func family(a netip.Addr) int {
-	if a.Is4() {
-		return 0
-	}
-	return 1
-}
-
 // udp returns an UDP datagram with a correct checksum.
 func udp(src, dst netip.Addr, sport, dport uint16, payload string) []byte {
 	u := binary.BigEndian.AppendUint16(nil, sport)
