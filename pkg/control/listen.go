@@ -59,6 +59,23 @@ func Listen(path string) (net.Listener, error) {
 	return &listener{Listener: l, self: self()}, nil
 }
 
+// RemoveStale removes the socket at path if the process that made it has died, and says whether it did.
+func RemoveStale(path string) (removed bool, err error) {
+	if info, err := os.Lstat(path); err != nil || !isSocket(info) {
+		return false, nil
+	}
+	unlock, err := lockDir(filepath.Dir(path))
+	if err != nil {
+		return false, fmt.Errorf("locking %s: %w", filepath.Dir(path), err)
+	}
+	defer unlock()
+	if err := removeStale(path); err != nil {
+		return false, err
+	}
+	_, err = os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist), nil
+}
+
 // removeStale removes the socket of a process that died.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)

@@ -1,6 +1,9 @@
 package control
 
 import (
+	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,5 +27,30 @@ func TestEverySocketIsAnInstanceOfItsOwn(t *testing.T) {
 	}
 	if seen["goipsec"] != "/run/goipsec/goipsec.sock" || seen["lab"] != "/run/goipsec/lab.sock" {
 		t.Errorf("sockets in their usual place do not give their plain names: %v", seen)
+	}
+}
+
+func TestRemoveStaleTakesTheSocketOfADeadProcessOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	if removed, err := RemoveStale(path); removed || err != nil {
+		t.Errorf("nothing there: %v, %v", removed, err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := RemoveStale(path); removed || err == nil {
+		t.Errorf("a live one: %v, %v", removed, err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if removed, err := RemoveStale(path); !removed || err != nil {
+		t.Errorf("a dead one: %v, %v", removed, err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := RemoveStale(path); removed || err != nil {
+		t.Errorf("a file that is no socket: %v, %v", removed, err)
 	}
 }

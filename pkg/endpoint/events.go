@@ -42,6 +42,9 @@ func (e *Endpoint) acquire(now time.Time, ev dataplane.Event) {
 		e.log.Warn("a packet matches a rule with manual keys that has no SA", "rule", ev.Filter.Rule.Name)
 		return
 	}
+	if e.underWay(now, &ev) {
+		return
+	}
 	local, remote, err := e.outerAddresses(ev.Filter, ev.Pair)
 	if err != nil {
 		e.fail(now, Failure{Rule: ev.Filter.Rule.Name, Filter: ev.Filter.ID, Remote: netip.AddrPortFrom(ev.Filter.Rule.Tunnel.Remote, 0),
@@ -49,6 +52,18 @@ func (e *Endpoint) acquire(now time.Time, ev dataplane.Event) {
 		return
 	}
 	e.engine.Acquire(now, ev.Filter, ev.Key, local, remote)
+}
+
+// underWay reports whether a child for this packet has just been accepted and waits for the peer's last message only: the data that follows
+// that message may be here before it, and so may the answers to that data. If the child does not come up, the next packet asks again.
+func (e *Endpoint) underWay(now time.Time, ev *dataplane.Event) bool {
+	const soon = 2 * time.Second
+	for _, c := range e.children {
+		if !c.up && c.info.Filter == ev.Filter.ID && now.Sub(c.since) < soon && c.info.Selector.Match(&ev.Key) {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Endpoint) expired(now time.Time, id uint64) {

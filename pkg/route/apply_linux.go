@@ -121,7 +121,7 @@ func (h *Host) addMissing(want, have map[entry]netip.Addr, tun int) error {
 func (h *Host) explainRoute(err error, prefix netip.Prefix, src netip.Addr) error {
 	if prefix.Addr().Is6() && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EAFNOSUPPORT)) {
 		return fmt.Errorf("the route to %v into the tunnel could not be set: IPv6 is switched off; type  sysctl -w net.ipv6.conf.all.disable_ipv6=0 "+
-			"net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.%s.disable_ipv6=0  or leave IPv6 out of the policy: %w", prefix, h.cfg.Device, err)
+			"net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.%s.disable_ipv6=0  or leave IPv6 out of the policy (%v)", prefix, h.cfg.Device, err)
 	}
 	if src.IsValid() {
 		return explain(err, "the route to %v into the tunnel could not be set; is its preferred source %v an address of this host?", prefix, src)
