@@ -94,8 +94,8 @@ func (e *Endpoint) planManual(c *policy.Compiled, now time.Time) ([]*child, erro
 			continue
 		}
 		if rules[f.Rule] {
-			return nil, fmt.Errorf("rule %q has manual keys, but its filters stand for more than one pair of addresses, and one key pair can protect only "+
-				"one; write single addresses instead of me or any, and a rule for each pair", f.Rule.Name)
+			return nil, faulty(f.Rule, fmt.Errorf("rule %q has manual keys, but its filters stand for more than one pair of addresses, and one key pair can "+
+				"protect only one; write single addresses instead of me or any, and a rule for each pair", f.Rule.Name))
 		}
 		rules[f.Rule] = true
 		if _, there := e.manual[f.ID]; there {
@@ -110,6 +110,11 @@ func (e *Endpoint) planManual(c *policy.Compiled, now time.Time) ([]*child, erro
 	return list, nil
 }
 
+// faulty makes a fault of the policy of what is wrong with a rule.
+func faulty(r *policy.Rule, err error) error {
+	return policy.Errors{{Position: r.Source, Message: err.Error()}}
+}
+
 func (e *Endpoint) newManual(f *policy.QuickModeFilter, now time.Time) (*child, error) {
 	local, remote, err := e.outerAddresses(f, dataplane.Pair{Local: f.Filter.Src.From, Remote: f.Filter.Dst.From})
 	if err != nil {
@@ -117,12 +122,12 @@ func (e *Endpoint) newManual(f *policy.QuickModeFilter, now time.Time) (*child, 
 	}
 	info, err := manualChild(e.nextManual, f, local, remote, e.opts.NATPort)
 	if err != nil {
-		return nil, err
+		return nil, faulty(f.Rule, err)
 	}
 	e.nextManual++
 	ch, err := buildChild(info, f.Rule, e.host.pathMTU(remote), now)
 	if err != nil {
-		return nil, fmt.Errorf("rule %q: %w", f.Rule.Name, err)
+		return nil, faulty(f.Rule, fmt.Errorf("rule %q: %w", f.Rule.Name, err))
 	}
 	if f.Rule.Manual.TestOnly {
 		e.warn(fmt.Sprintf("rule %q uses a counter-mode cipher with manual keys: every start repeats nonces under the same key, which breaks the cipher; "+
