@@ -42,6 +42,7 @@ type inbound struct {
 	out    [][]byte
 	heads  [][]byte // large buffers, one a run
 	run    int      // which of them is next
+	starts []int    // where in out the runs begin
 	reasm  *packet.Reassembler
 	msg    *netio.Message
 	first  bool
@@ -197,6 +198,7 @@ func (in *inbound) deliver(buf []byte, off, n int) {
 	in.p.count.Opened.Add(1)
 	if in.first && in.run < len(in.heads) {
 		in.first = false
+		in.starts = append(in.starts, len(in.out))
 		if in.heads[in.run] == nil {
 			in.heads[in.run] = make([]byte, coalesceRoom)
 		}
@@ -211,19 +213,31 @@ func (in *inbound) deliver(buf []byte, off, n int) {
 
 // flush writes the batch to the device.
 func (in *inbound) flush() {
-	if len(in.out) == 0 {
-		return
-	}
 	n := uint64(len(in.out))
 	size := in.p.cfg.TUN.BatchSize()
-	for len(in.out) > 0 {
-		batch := in.out[:min(size, len(in.out))]
-		if _, err := in.p.cfg.TUN.Write(batch, tun.Headroom); err != nil {
-			in.p.count.drop[TUNWrite].Add(uint64(len(batch)))
-			n -= uint64(len(batch))
+	for at := 0; at < len(in.out); {
+		end := in.cut(at, size)
+		if _, err := in.p.cfg.TUN.Write(in.out[at:end], tun.Headroom); err != nil {
+			in.p.count.drop[TUNWrite].Add(uint64(end - at))
+			n -= uint64(end - at)
 		}
-		in.out = in.out[len(batch):]
+		at = end
 	}
 	in.p.count.Delivered.Add(n)
-	in.out = in.out[:0]
+	in.out, in.starts = in.out[:0], in.starts[:0]
+}
+
+// cut returns where a write that begins with packet at ends: at most size packets further, and if possible before the beginning of a run. The device appends the
+// packets of a run to its first one, so a run that is cut in two leaves a second half that goes to the system packet by packet.
+func (in *inbound) cut(at, size int) int {
+	end := at + size
+	if end >= len(in.out) {
+		return len(in.out)
+	}
+	for i := len(in.starts) - 1; i >= 0 && in.starts[i] > at; i-- {
+		if in.starts[i] <= end {
+			return in.starts[i]
+		}
+	}
+	return end
 }
