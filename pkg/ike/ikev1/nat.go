@@ -73,12 +73,12 @@ func (s *mainMode) float() {
 }
 
 // followPeer takes the addresses of a message that the peer has authenticated as those to send to, where a NAT may have changed them
-// (RFC 3947 §4, security.md D16). The caller has made sure that the message is new.
+// (RFC 3947 §4, security.md D16). A peer behind no NAT stays where it is. The caller has made sure that the message is new.
 func (m *Machine) followPeer(s *mainMode, d isakmp.Datagram) {
 	if s.remote == d.Remote && s.local == d.Local {
 		return
 	}
-	if !s.nat.udp() || s.local.Addr() != d.Local.Addr() {
+	if !s.nat.remote || s.local.Addr() != d.Local.Addr() {
 		return
 	}
 	was := s.remote

@@ -158,7 +158,8 @@ func parsePhase1Transform(t isakmp.Transform) (phase1Suite, error) {
 			continue
 		}
 		n, ok := a.Number()
-		if !ok || n > 0xffff || a.Type >= 32 || seen&(1<<a.Type) != 0 {
+		// RFC 2409 appendix A: basic attributes must not be encoded as variable ones (security.md P8).
+		if !ok || !a.Basic || a.Type >= 32 || seen&(1<<a.Type) != 0 {
 			return s, fmt.Errorf("attribute %d is malformed or given twice", a.Type)
 		}
 		seen |= 1 << a.Type

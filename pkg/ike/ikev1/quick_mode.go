@@ -22,15 +22,15 @@ import (
 //	                                       [, KE ] [, IDci, IDcr ]
 //	 HDR*, HASH(3)             -->
 var quickModeScript = isakmp.Script[*quickMode]{
-	{From: isakmp.Initiator, Need: quickPayloads, May: quickExtras, Build: (*quickMode).offer, Accept: (*quickMode).takeOffer},
-	{From: isakmp.Responder, Need: quickPayloads, May: quickExtras, Build: (*quickMode).answer, Accept: (*quickMode).takeAnswer},
+	{From: isakmp.Initiator, Need: quickPayloads, Once: isakmp.Set(isakmp.PayloadKE), May: quickExtras, Build: (*quickMode).offer, Accept: (*quickMode).takeOffer},
+	{From: isakmp.Responder, Need: quickPayloads, Once: isakmp.Set(isakmp.PayloadKE), May: quickExtras, Build: (*quickMode).answer, Accept: (*quickMode).takeAnswer},
 	{From: isakmp.Initiator, Need: isakmp.Set(isakmp.PayloadHash), May: isakmp.Set(isakmp.PayloadNotify),
 		Build: (*quickMode).confirm, Accept: (*quickMode).takeConfirm},
 }
 
 var (
 	quickPayloads = isakmp.Set(isakmp.PayloadHash, isakmp.PayloadSA, isakmp.PayloadNonce)
-	quickExtras   = isakmp.Set(isakmp.PayloadKE, isakmp.PayloadID, isakmp.PayloadNotify, isakmp.PayloadNATOA, isakmp.PayloadVendor)
+	quickExtras   = isakmp.Set(isakmp.PayloadID, isakmp.PayloadNotify, isakmp.PayloadNATOA, isakmp.PayloadVendor)
 )
 
 // quickMode is one quick mode exchange.
@@ -143,6 +143,9 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 	if q.ni = msg.First(isakmp.PayloadNonce); len(q.ni) < minNonce || len(q.ni) > maxNonce {
 		return fmt.Errorf("%w: a nonce of %d bytes", isakmp.ErrSyntax, len(q.ni))
 	}
+	if len(msg.All(isakmp.PayloadKE)) > 1 {
+		return errTwoKeys
+	}
 	offered, err := q.takeIDs(msg)
 	if err != nil {
 		return err
@@ -169,6 +172,9 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 	}
 	return nil
 }
+
+// errTwoKeys is for a message in which a payload stands twice that has one meaning (security.md P2).
+var errTwoKeys = fmt.Errorf("%w: two key exchange payloads", isakmp.ErrSyntax)
 
 // takeIDs reads IDci and IDcr; without them the two hosts are meant (RFC 2409 §5.5).
 func (q *quickMode) takeIDs(msg *isakmp.Message) (isakmp.Selector, error) {
@@ -294,6 +300,9 @@ func (q *quickMode) takeAnswer(msg *isakmp.Message) error {
 	sa, err := isakmp.ParseSA(msg.First(isakmp.PayloadSA))
 	if err != nil {
 		return err
+	}
+	if len(msg.All(isakmp.PayloadKE)) > 1 {
+		return errTwoKeys
 	}
 	nr := msg.First(isakmp.PayloadNonce)
 	if len(nr) < minNonce || len(nr) > maxNonce || string(nr) == string(q.ni) {

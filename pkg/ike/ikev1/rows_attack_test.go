@@ -1,0 +1,312 @@
+package ikev1
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// Rows about strangers and people in the middle.
+
+// TestP11MessagesForNobody sends every kind of message for SAs that never were and for one that is gone: no answer, no state.
+func TestP11MessagesForNobody(t *testing.T) {
+	c := newCouple(t, suite.GroupNone)
+	c.want(0)
+	var seen []isakmp.Datagram
+	c.relay(start, func(_, to int, d isakmp.Datagram) bool {
+		if to == 1 {
+			seen = append(seen, d)
+		}
+		return false
+	})
+	c.inject(0, isakmp.Informational, 50, isakmp.PayloadNotify, nil) // nothing in it
+	fresh := newCouple(t, suite.GroupNone)
+	send := func(m *Machine, d isakmp.Datagram) {
+		m.Receive(start.Add(11*time.Hour), d)
+		if ev, ok := m.Next(); ok {
+			t.Errorf("%T in answer to a message for nobody", ev)
+		}
+	}
+	for _, m := range c.m { // every SA is gone
+		m.Close(start)
+		for _, ok := m.Next(); ok; _, ok = m.Next() {
+		}
+	}
+	for _, d := range seen {
+		h, _ := isakmp.ParseHeader(d.Data)
+		if h.ResponderCookie == (isakmp.Cookie{}) {
+			continue // a first message is for whom it reaches
+		}
+		for x := range 256 {
+			for _, flags := range []byte{0, 1, 2, 4, 7, 0xff} {
+				d.Data = bytes.Clone(d.Data)
+				d.Data[18], d.Data[19] = byte(x), flags
+				send(c.m[1], d)
+				send(fresh.m[1], d)
+			}
+		}
+	}
+	for _, m := range []*Machine{c.m[1], fresh.m[1]} {
+		if st := m.Stats(); st.HalfOpen+st.MainModes+st.Children+st.Peers != 0 {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+// TestP15RepliesHoldOnlyTheRequest: what one peer sent is never in the reply to another, however it inflates its attributes.
+func TestP15RepliesHoldOnlyTheRequest(t *testing.T) {
+	canary := bytes.Repeat([]byte("canary!!"), 30)
+	c := newCouple(t, suite.GroupNone)
+	c.want(0)
+	ev, _ := c.m[0].Next()
+	honest := ev.(isakmp.Transmit).Data
+	h, _ := isakmp.ParseHeader(honest)
+	ps, err := isakmp.ParsePayloads(h.NextPayload, honest[isakmp.HeaderLen:], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply := func(m *Machine, from string, data []byte) []byte {
+		m.Receive(start, isakmp.Datagram{Local: netip.AddrPortFrom(hostB, 500), Remote: netip.MustParseAddrPort(from), Data: data})
+		var out []byte
+		for ev, ok := m.Next(); ok; ev, ok = m.Next() {
+			if tx, ok := ev.(isakmp.Transmit); ok {
+				out = tx.Data
+			}
+		}
+		return out
+	}
+	for size := 1; size <= len(canary); size += 13 {
+		sa, err := isakmp.ParseSA(ps[0].Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := &sa.Proposals[0].Transforms[0]
+		tr.Attributes = append(tr.Attributes[:len(tr.Attributes)-1:len(tr.Attributes)-1], isakmp.Attribute{Type: attrLifeDuration, Value: canary[:min(size, 8)]})
+		odd := opened{h: h}.write(t, []isakmp.Payload{{Type: isakmp.PayloadSA, Body: sa.Append(nil)}, {Type: isakmp.PayloadVendor, Body: canary[:size]}})
+		odd[0] ^= 0x55
+		clean, dirty := newCouple(t, suite.GroupNone).m[1], newCouple(t, suite.GroupNone).m[1]
+		if out := reply(dirty, "192.0.2.1:777", odd); len(out) > len(odd)+128 {
+			t.Fatalf("%d bytes for %d", len(out), len(odd))
+		}
+		a, b := reply(clean, "192.0.2.1:500", honest), reply(dirty, "192.0.2.1:500", honest)
+		if len(a) == 0 || !bytes.Equal(a[16:], b[16:]) {
+			t.Fatalf("the reply depends on what another peer sent:\n%x\n%x", a, b)
+		}
+		if bytes.Contains(b, canary[:8]) {
+			t.Fatal("another peer's bytes are in a reply")
+		}
+	}
+}
+
+// TestP30StrippedOffers: a man in the middle who takes the better methods out of message 1, or rewrites the choice, gets no SA.
+func TestP30StrippedOffers(t *testing.T) {
+	build := func() *couple {
+		c := newCouple(t, suite.GroupNone)
+		for _, m := range c.m {
+			k := &m.policy.Policy.KeyExchange
+			k.Methods = append([]policy.MainModeMethod{{Encr: suite.AESCBC, KeyBits: 256, Hash: suite.SHA256, Group: suite.Curve25519}}, k.Methods...)
+		}
+		c.want(0)
+		return c
+	}
+	c := build()
+	c.relay(start, nil)
+	if s := c.sa(0); s.suite.hash != suite.SHA256 {
+		t.Fatalf("undisturbed, %v is chosen", s.suite)
+	}
+	edit := func(o opened, f func(sa *isakmp.SA)) []byte {
+		sa, err := isakmp.ParseSA(o.ps[0].Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(&sa)
+		ps := append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: sa.Append(nil)}}, o.ps[1:]...)
+		return o.write(t, ps)
+	}
+	for name, attack := range map[string]func(n int, o opened) []byte{
+		"the first transform is taken out of message 1": func(n int, o opened) []byte {
+			if n != 0 {
+				return nil
+			}
+			return edit(o, func(sa *isakmp.SA) { sa.Proposals[0].Transforms = sa.Proposals[0].Transforms[1:] })
+		},
+		"message 2 names the other transform": func(n int, o opened) []byte {
+			if n != 1 {
+				return nil
+			}
+			return edit(o, func(sa *isakmp.SA) { sa.Proposals[0].Transforms[0] = c.sa(0).offers[1].transform(2) })
+		},
+		"message 2 names a transform that was not offered": func(n int, o opened) []byte {
+			if n != 1 {
+				return nil
+			}
+			weak := phase1Suite{encr: suite.DES, hash: suite.MD5, group: suite.MODP768, auth: authPSK}
+			return edit(o, func(sa *isakmp.SA) { sa.Proposals[0].Transforms[0] = weak.transform(1) })
+		},
+	} {
+		v := build()
+		v.relay(start, func(n, to int, d isakmp.Datagram) bool {
+			if h, _ := isakmp.ParseHeader(d.Data); h.Flags&isakmp.FlagEncryption != 0 {
+				return false
+			}
+			data := attack(n, v.open(to, d))
+			if data == nil {
+				return false
+			}
+			v.m[to].Receive(start, isakmp.Datagram{Local: d.Local, Remote: d.Remote, Data: data})
+			return true
+		})
+		for n, m := range v.m {
+			for _, s := range m.established {
+				if s.state != Negotiating {
+					t.Errorf("%s: host %d is %v with %v", name, n, s.state, s.suite)
+				}
+			}
+		}
+	}
+}
+
+// TestP32WrongHash: informational messages under the right key but with a wrong or missing hash, and such in the clear, do nothing.
+func TestP32WrongHash(t *testing.T) {
+	c := newCouple(t, suite.GroupNone)
+	c.want(0)
+	c.deliver(start, 100)
+	s := c.sa(1)
+	var child *child
+	for _, child = range c.m[1].children {
+	}
+	spi := be32(child.sa.Protocols[0].SPIOut)
+	note := func(kind isakmp.NotifyType) isakmp.Payload {
+		return isakmp.Payload{Type: isakmp.PayloadNotify, Body: isakmp.Notify{DOI: 1, Protocol: isakmp.ProtoISAKMP, Type: kind,
+			SPI: isakmp.CookieSPI(s.cookies.initiator, s.cookies.responder), Data: []byte{0, 0, 0, 1}}.Append(nil)}
+	}
+	id := uint32(7000)
+	for _, p := range []isakmp.Payload{
+		{Type: isakmp.PayloadDelete, Body: isakmp.Delete{DOI: 1, Protocol: isakmp.ProtoESP, SPIs: [][]byte{spi}}.Append(nil)},
+		{Type: isakmp.PayloadDelete, Body: isakmp.Delete{DOI: 1, Protocol: isakmp.ProtoISAKMP, SPIs: [][]byte{isakmp.CookieSPI(s.cookies.initiator, s.cookies.responder)}}.Append(nil)},
+		note(isakmp.InitialContact), note(isakmp.AuthenticationFailed), note(isakmp.NoProposalChosen), note(isakmp.DPDRequest), note(isakmp.InvalidCookie),
+	} {
+		for kind := range 4 {
+			id++
+			o := opened{h: isakmp.Header{InitiatorCookie: s.cookies.initiator, ResponderCookie: s.cookies.responder, Version: isakmp.Version1,
+				Exchange: isakmp.Informational, Flags: isakmp.FlagEncryption, MessageID: id}, s: s, iv: s.firstIV(id)}
+			size := s.suite.hash.Size()
+			var data []byte
+			switch kind {
+			case 0: // no hash at all
+				data = o.write(t, []isakmp.Payload{p})
+			case 1: // a hash of zeros
+				o.h.MessageID = 0
+				data = o.write(t, []isakmp.Payload{{Type: isakmp.PayloadHash, Body: make([]byte, size)}, p})
+				data = append([]byte(nil), data...)
+				copy(data[20:], be32(id))
+			case 2: // a hash cut short
+				data = o.write(t, []isakmp.Payload{p, {Type: isakmp.PayloadHash, Body: make([]byte, 4)}})
+			case 3: // in the clear
+				o.s, o.h.Flags = nil, 0
+				data = o.write(t, []isakmp.Payload{{Type: isakmp.PayloadHash, Body: make([]byte, size)}, p})
+			}
+			c.m[1].Receive(start, isakmp.Datagram{Local: s.local, Remote: s.remote, Data: data})
+			if ev, ok := c.m[1].Next(); ok {
+				t.Errorf("payload %v, kind %d: %T", p.Type, kind, ev)
+			}
+		}
+	}
+	if st := c.m[1].Stats(); st.Children != 1 || st.MainModes != 1 || st.BadProofs+st.Malformed+st.Unauthenticated < 28 || child.gone || s.state != Established {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestP33BadAnswersEndNothing puts forged answers before each right one: the right one still counts.
+func TestP33BadAnswersEndNothing(t *testing.T) {
+	c := newCouple(t, suite.GroupNone)
+	c.want(0)
+	forged := 0
+	c.relay(start, func(n, to int, d isakmp.Datagram) bool {
+		h, _ := isakmp.ParseHeader(d.Data)
+		if to != 0 || h.Exchange != isakmp.MainMode {
+			return false
+		}
+		for i := isakmp.HeaderLen; i < len(d.Data); i += 3 {
+			bad := bytes.Clone(d.Data)
+			bad[i] ^= 0x41
+			if n == 1 { // a change to a responder's cookie or vendor ID alone is no proof of anything: leave the SA payload wrong
+				if i > isakmp.HeaderLen+40 {
+					break
+				}
+			} else if n == 3 {
+				break // a changed public value is as good as any other until message 6: see below
+			}
+			c.m[0].Receive(start, isakmp.Datagram{Local: d.Local, Remote: d.Remote, Data: bad})
+			forged++
+		}
+		if n == 3 {
+			for _, cut := range []int{1, 20, 40} {
+				bad := bytes.Clone(d.Data[:len(d.Data)-cut])
+				copy(bad[24:], be32(uint32(len(bad))))
+				c.m[0].Receive(start, isakmp.Datagram{Local: d.Local, Remote: d.Remote, Data: bad})
+				forged++
+			}
+		}
+		return false
+	})
+	if forged < 30 || len(c.m[0].children) != 1 || c.sa(0).state != Established {
+		t.Errorf("%d forged answers, then %+v", forged, c.m[0].Stats())
+	}
+}
+
+// TestP35Duplicates: the same request gets the same bytes or silence, and is done once; other bytes under its message ID are not done.
+func TestP35Duplicates(t *testing.T) {
+	c := newCouple(t, suite.GroupNone)
+	c.want(0)
+	answers := map[string][]byte{}
+	var last []byte
+	again := 0
+	c.relay(start, func(_, to int, d isakmp.Datagram) bool {
+		if to == 0 {
+			if last != nil {
+				answers[string(last)] = d.Data
+			}
+			return false
+		}
+		if len(last) > 0 { // what came before, once more, and changed
+			m := c.m[1]
+			held := m.events
+			m.events = nil
+			o := d
+			o.Data = bytes.Clone(last)
+			m.Receive(start, o)
+			for ev, ok := m.Next(); ok; ev, ok = m.Next() {
+				if tx, ok := ev.(isakmp.Transmit); ok {
+					again++
+					if !bytes.Equal(tx.Data, answers[string(last)]) {
+						t.Errorf("another answer to the same request:\n%x\n%x", tx.Data, answers[string(last)])
+					}
+				}
+			}
+			m.events = held
+		}
+		last = d.Data
+		return false
+	})
+	if again < 3 {
+		t.Errorf("only %d duplicates were answered", again)
+	}
+	// Quick mode message 1 with another content under a used message ID.
+	s := seeds(t)[0]
+	c.inject(1, isakmp.QuickMode, 5, isakmp.PayloadType(s[1]), s[4:])
+	before, replayed := len(c.m[1].children), c.m[1].stats.Replayed+c.m[1].stats.BadProofs+c.m[1].stats.Malformed
+	c.m[1].events = nil
+	o := bytes.Clone(s[4:])
+	o[len(o)-1] ^= 1
+	delete(c.sa(1).phase2, 5) // as when the exchange was forgotten: its ID is not
+	c.inject(1, isakmp.QuickMode, 5, isakmp.PayloadType(s[1]), o)
+	if ev, ok := c.m[1].Next(); ok || len(c.m[1].children) != before || c.m[1].stats.Replayed+c.m[1].stats.BadProofs+c.m[1].stats.Malformed != replayed+1 {
+		t.Errorf("a used message ID was used again: %T, %d children, %d before", ev, len(c.m[1].children), before)
+	}
+}
