@@ -487,3 +487,53 @@ func TestAcquireTwiceIsOne(t *testing.T) {
 		t.Errorf("%d children, %d datagrams", len(w.hosts[0].children), w.sent)
 	}
 }
+
+// TestRenewalThatFailsIsTriedAgain cuts the wire while a child is renewed: the old one goes on, and so do the attempts, to its end.
+func TestRenewalThatFailsIsTriedAgain(t *testing.T) {
+	s := defaults()
+	s.methods[0].Lifetime.Seconds = 600
+	s.peer.DPDInterval = time.Hour // not what is looked at here
+	w := established(t, s)
+	id := w.only(0).ID
+	w.fate = func(int, int, isakmp.Datagram) []time.Duration { return nil }
+	_ = w.hosts[0].e.Rekey(w.now, id)
+	w.busy(200 * time.Second)
+	if n := len(w.hosts[0].failed); n < 2 || w.only(0).ID != id {
+		t.Errorf("%d attempts failed", n)
+	}
+	if i := w.hosts[0].e.Children(w.now)[0]; i.State != "up" || i.Age < 200*time.Second || i.Remaining > 400*time.Second {
+		t.Errorf("%+v", i)
+	}
+	w.fate = nil
+	w.busy(100 * time.Second)
+	w.agree(1)
+	if w.only(0).ID == id {
+		t.Error("no successor after the wire was mended")
+	}
+}
+
+// TestD18UnknownSPI: a peer that lost a deletion is told, once a second at most.
+func TestD18UnknownSPI(t *testing.T) {
+	w := established(t, defaults())
+	keep := w.fate
+	w.fate = func(int, int, isakmp.Datagram) []time.Duration { return nil }
+	gone := w.only(0).Protocols[0].SPIOut
+	if err := w.hosts[1].e.Delete(w.now, w.only(1).ID); err != nil {
+		t.Fatal(err)
+	}
+	w.run(20 * time.Second)
+	w.fate = keep
+	if len(w.hosts[0].inUse) != 1 || len(w.hosts[1].inUse) != 0 {
+		t.Fatal("the deletion was not lost")
+	}
+	sent := w.sent
+	for range 100 {
+		w.hosts[1].e.UnknownSPI(w.now, addrB, netip.AddrPortFrom(addrA, 0), suite.ESP, gone)
+	}
+	w.run(500 * time.Millisecond)
+	if w.sent != sent+1 || len(w.hosts[0].inUse) != 0 {
+		t.Errorf("%d answers, %d in use", w.sent-sent, len(w.hosts[0].inUse))
+	}
+	w.hosts[1].e.UnknownSPI(w.now, addrB, netip.MustParseAddrPort("203.0.113.1:0"), suite.ESP, gone)
+	w.agree(0)
+}

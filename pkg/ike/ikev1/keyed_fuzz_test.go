@@ -142,7 +142,7 @@ func (c *couple) check(n int) {
 	if len(m.children) > 300 || len(m.peers) > 2 {
 		c.tb.Errorf("%d children, %d peers", len(m.children), len(m.peers))
 	}
-	for _, later := range []time.Duration{time.Minute, 2 * time.Hour, 9 * time.Hour, 12 * time.Hour} {
+	for _, later := range []time.Duration{time.Minute, 2 * time.Hour, 9 * time.Hour, 12 * time.Hour, 30 * time.Hour} {
 		for _, m := range c.m {
 			m.Advance(start.Add(later))
 		}

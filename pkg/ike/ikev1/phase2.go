@@ -289,6 +289,7 @@ func (m *Machine) quickModeError(now time.Time, q *quickMode, err error) {
 	} else {
 		m.stats.Refused++
 	}
+	q.doubtful = r.notify == isakmp.NoProposalChosen
 	m.sendNotify(q.s, r.notify, isakmp.ProtoESP, q.offeredSPI)
 	m.failQuickMode(now, q, r.failure)
 }
@@ -301,7 +302,7 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 	p := q.s.peer
 	// A main-mode SA under which a quick mode failed may itself be at fault: the peer has lost it, or a forged or damaged message
 	// made the ends see different NATs. The next attempt begins with a new one.
-	if q.s.state == Established {
+	if q.s.state == Established && (q.want != nil || q.doubtful) {
 		m.retireSA(now, q.s, lingerPeer)
 	}
 	if q.child != nil { // a responder whose message 3 never came

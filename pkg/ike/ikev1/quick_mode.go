@@ -51,6 +51,7 @@ type quickMode struct {
 	spiIn    map[isakmp.ProtocolID]uint32
 	// offeredSPI is the first that the initiator offered: a refusal names it, so that the initiator knows what is meant.
 	offeredSPI []byte
+	doubtful   bool // refused for its proposals: the ends may see different NATs
 	ni, nr     []byte
 	kex        suite.KeyExchange
 	public     []byte
@@ -143,9 +144,6 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 	if q.ni = msg.First(isakmp.PayloadNonce); len(q.ni) < minNonce || len(q.ni) > maxNonce {
 		return fmt.Errorf("%w: a nonce of %d bytes", isakmp.ErrSyntax, len(q.ni))
 	}
-	if len(msg.All(isakmp.PayloadKE)) > 1 {
-		return errTwoKeys
-	}
 	offered, err := q.takeIDs(msg)
 	if err != nil {
 		return err
@@ -172,9 +170,6 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 	}
 	return nil
 }
-
-// errTwoKeys is for a message in which a payload stands twice that has one meaning (security.md P2).
-var errTwoKeys = fmt.Errorf("%w: two key exchange payloads", isakmp.ErrSyntax)
 
 // takeIDs reads IDci and IDcr; without them the two hosts are meant (RFC 2409 §5.5).
 func (q *quickMode) takeIDs(msg *isakmp.Message) (isakmp.Selector, error) {
@@ -300,9 +295,6 @@ func (q *quickMode) takeAnswer(msg *isakmp.Message) error {
 	sa, err := isakmp.ParseSA(msg.First(isakmp.PayloadSA))
 	if err != nil {
 		return err
-	}
-	if len(msg.All(isakmp.PayloadKE)) > 1 {
-		return errTwoKeys
 	}
 	nr := msg.First(isakmp.PayloadNonce)
 	if len(nr) < minNonce || len(nr) > maxNonce || string(nr) == string(q.ni) {

@@ -51,10 +51,11 @@ func (m *Message) All(t PayloadType) [][]byte {
 // Step is one message of an exchange: who sends it, which payloads it must and may hold, and one function a side.
 type Step[X any] struct {
 	From Role
-	// Need lists payloads that stand in the message exactly once, May those that may stand in it any number of times.
-	Need, May PayloadSet
-	Build     func(X) ([]Payload, error)
-	Accept    func(X, *Message) error
+	// Need lists payloads that stand in the message exactly once, Once those that may stand there once, May those that may stand
+	// there any number of times.
+	Need, Once, May PayloadSet
+	Build           func(X) ([]Payload, error)
+	Accept          func(X, *Message) error
 }
 
 // Script is an exchange as data; its lines are those of the RFC's diagram.
@@ -98,7 +99,7 @@ func (r *Run[X]) Accept(x X, m *Message) error {
 		return ErrTurn
 	}
 	step := &r.Script[r.At]
-	if err := legal(step.Need, step.May, m.Payloads); err != nil {
+	if err := legal(step.Need, step.Once, step.May, m.Payloads); err != nil {
 		return err
 	}
 	if err := step.Accept(x, m); err != nil {
@@ -109,14 +110,14 @@ func (r *Run[X]) Accept(x X, m *Message) error {
 }
 
 // legal says whether each needed payload stands there once and none that is not allowed.
-func legal(need, may PayloadSet, ps []Payload) error {
+func legal(need, once, may PayloadSet, ps []Payload) error {
 	var seen PayloadSet
 	for i := range ps {
 		t := ps[i].Type
 		switch {
-		case need.Has(t) && seen.Has(t) && !may.Has(t):
+		case (need | once).Has(t) && seen.Has(t) && !may.Has(t):
 			return fmt.Errorf("%w: payload %d stands there twice", ErrSyntax, t)
-		case !need.Has(t) && !may.Has(t):
+		case !(need | once | may).Has(t):
 			return fmt.Errorf("%w: payload %d is not allowed here", ErrSyntax, t)
 		}
 		seen |= 1 << (t & payloadLastOfBitSet)
