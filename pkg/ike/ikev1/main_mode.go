@@ -186,7 +186,8 @@ func (s *mainMode) sendKey() ([]isakmp.Payload, error) {
 	}
 	public := s.kex.Public()
 	ps := []isakmp.Payload{{Type: isakmp.PayloadKE, Body: public}, {Type: isakmp.PayloadNonce, Body: nonce}}
-	if s.nat.peerSpeaks {
+	// A responder gives no more than it gets, so that its answer is never much longer than the message (security.md P16).
+	if s.nat.peerSpeaks && (s.role() == isakmp.Initiator || s.nat.heard) {
 		nat, err := s.natPayloads()
 		if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ const keepaliveInterval = 20 * time.Second
 // natState is what is known of NATs on the way.
 type natState struct {
 	peerSpeaks    bool // RFC 3947
+	heard         bool // the peer's NAT-D payloads have come
 	local, remote bool // this host, the peer is behind one (or says so)
 	forced        bool // this host says that it is behind one, so that ESP goes in UDP
 }
@@ -53,6 +54,7 @@ func (s *mainMode) takeNATD(msg *isakmp.Message) error {
 		}
 		return nil
 	}
+	s.nat.heard = true
 	s.nat.local = string(hashes[0]) != string(s.natHash(s.local))
 	s.nat.remote = true
 	own := s.natHash(s.remote)
