@@ -75,6 +75,18 @@ func TestRunNeedsRoot(t *testing.T) {
 	}
 }
 
+func TestCPUTime(t *testing.T) {
+	const stat = "4242 (a) (b) S 1 4242 4242 0 -1 4194560 100 0 0 0 123 45 0 0 20 0 9 0 5000 1000000 100 18446744073709551615\n"
+	if d, err := cpuTime(stat); d != 1680*time.Millisecond || err != nil {
+		t.Error(d, err)
+	}
+	for _, bad := range []string{"", "1 (x) S 1 2", strings.Replace(stat, " 45 ", " x ", 1)} {
+		if _, err := cpuTime(bad); err == nil {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
 // laboratory is a lab, or a skipped test.
 func laboratory(t *testing.T) *lab {
 	t.Helper()

@@ -51,6 +51,7 @@ func TestOptions(t *testing.T) {
 	}
 	for name, o := range map[string]Options{
 		"unknown peer":  {Peers: []string{"openvpn"}},
+		"no build":      {Peers: []string{"goipsec="}},
 		"the reference": {Peers: []string{Bare}},
 		"peer twice":    {Peers: []string{"goipsec", "goipsec"}},
 		"no flow":       {Flows: []int{0}},
@@ -66,13 +67,24 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+func TestAnotherBuild(t *testing.T) {
+	for peer, want := range map[string]string{"goipsec": "", "goipsec=": "", "wireguard-go": "", "goipsec=/tmp/old": "/tmp/old"} {
+		if got := anotherBuild(peer); got != want {
+			t.Errorf("%s: %q", peer, got)
+		}
+	}
+	if _, err := (Options{Peers: []string{"goipsec", "goipsec=/tmp/old"}}).complete(); err != nil {
+		t.Error(err)
+	}
+}
+
 // made is a run of two rounds, the second on a machine that was half as fast.
 func made() Result {
 	peers := []Peer{{Name: Bare, Protects: "nothing"}, {Name: "goipsec", Version: "v1", Protects: "ESP"}, {Name: "wireguard-go", Version: "v2", Protects: "WireGuard"}}
 	samples := [][]sample{
-		{{gbps: []float64{12, 16}, resent: []float64{0, 0}, rtt: 20, mtu: 1500}, {gbps: []float64{6, 8}, resent: []float64{0, 1}, rtt: 40, mtu: 1500}},
-		{{gbps: []float64{6, 4}, resent: []float64{2, 3}, rtt: 90, mtu: 1435}, {gbps: []float64{3, 2}, resent: []float64{4, 5}, rtt: 120, mtu: 1435}},
-		{{gbps: []float64{2, 2}, resent: []float64{2, 3}, rtt: 100, mtu: 1420}, {gbps: []float64{1, 1}, resent: []float64{4, 5}, rtt: 160, mtu: 1420}},
+		{{gbps: []float64{12, 16}, resent: []float64{0, 0}, cpu: []float64{0, 0}, rtt: 20, mtu: 1500}, {gbps: []float64{6, 8}, resent: []float64{0, 1}, cpu: []float64{0, 0}, rtt: 40, mtu: 1500}},
+		{{gbps: []float64{6, 4}, resent: []float64{2, 3}, cpu: []float64{1.5, 2}, rtt: 90, mtu: 1435}, {gbps: []float64{3, 2}, resent: []float64{4, 5}, cpu: []float64{1.7, 2}, rtt: 120, mtu: 1435}},
+		{{gbps: []float64{2, 2}, resent: []float64{2, 3}, cpu: []float64{3, 4}, rtt: 100, mtu: 1420}, {gbps: []float64{1, 1}, resent: []float64{4, 5}, cpu: []float64{3, 4}, rtt: 160, mtu: 1420}},
 	}
 	m := measure.Machine{OS: "linux", Arch: "amd64", CPU: "a processor", CPUs: 2, Kernel: "6.18", Go: "go1.26", Commit: "0123456789ab", Load: "0.00 0.01 0.05"}
 	return summarise(Result{Schema: 1, Machine: m, IPerf: "iperf 3.12", Seconds: 10, Rounds: 2}, []int{1, 4}, peers, samples)
@@ -99,11 +111,11 @@ func TestMarkdown(t *testing.T) {
 	if err := made().Markdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `|  | TCP, 1 flow, Gb/s | of veth | TCP, 4 flows, Gb/s | of veth | idle round trip added, µs |
-|---|---|---|---|---|---|
-| veth | 9.00 (6.00 – 12.00) | 100 % | 12.00 (8.00 – 16.00) | 100 % | (30 in all) |
-| goipsec | 4.50 (3.00 – 6.00) | 50 % | 3.00 (2.00 – 4.00) | 25 % | 75 (70 – 80) |
-| wireguard-go | 1.50 (1.00 – 2.00) | 17 % | 1.50 (1.00 – 2.00) | 12 % | 100 (80 – 120) |
+	const want = `|  | TCP, 1 flow, Gb/s | of veth | CPU, s/GB | TCP, 4 flows, Gb/s | of veth | CPU, s/GB | idle round trip added, µs |
+|---|---|---|---|---|---|---|---|
+| veth | 9.00 (6.00 – 12.00) | 100 % | – | 12.00 (8.00 – 16.00) | 100 % | – | (30 in all) |
+| goipsec | 4.50 (3.00 – 6.00) | 50 % | 1.60 (1.50 – 1.70) | 3.00 (2.00 – 4.00) | 25 % | 2.00 (2.00 – 2.00) | 75 (70 – 80) |
+| wireguard-go | 1.50 (1.00 – 2.00) | 17 % | 3.00 (3.00 – 3.00) | 1.50 (1.00 – 2.00) | 12 % | 4.00 (4.00 – 4.00) | 100 (80 – 120) |
 
 - goipsec over wireguard-go, TCP, 1 flow, round by round: 3.00 (3.00 – 3.00)
 - goipsec over wireguard-go, TCP, 4 flows, round by round: 2.00 (2.00 – 2.00)

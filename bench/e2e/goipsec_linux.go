@@ -34,6 +34,9 @@ func (g *goipsec) about(_ context.Context, p *Peer) (err error) {
 			return err
 		}
 	}
+	if g.program, err = filepath.Abs(g.program); err != nil {
+		return err
+	}
 	p.Version, p.Protects = "the program that measured", "ESP tunnel in UDP, AES-128-GCM, keys by IKEv1"
 	if v := buildOf(g.program); v != "" {
 		p.Version = v

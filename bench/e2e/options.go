@@ -10,7 +10,7 @@ import (
 
 // Options say what to measure. The zero value of a field means its default.
 type Options struct {
-	Peers   []string // of Peers(); default: goipsec, wireguard-go
+	Peers   []string // of Peers(), or goipsec=FILE for another build of goipsec; default: goipsec, wireguard-go
 	Flows   []int    // parallel TCP connections, a measurement each; default: 1, 4
 	Seconds int      // of each measurement of TCP, after a second that is not counted; default: 10
 	Rounds  int      // default: 5
@@ -45,8 +45,8 @@ func (o Options) complete() (Options, error) {
 		o.Progress = io.Discard
 	}
 	for i, p := range o.Peers {
-		if !slices.Contains(Peers(), p) {
-			return o, fmt.Errorf("%w: peer %.40q is unknown: choose from %s", ErrOptions, p, strings.Join(Peers(), ", "))
+		if !slices.Contains(Peers(), p) && anotherBuild(p) == "" {
+			return o, fmt.Errorf("%w: peer %.40q is unknown: choose from %s, goipsec=FILE", ErrOptions, p, strings.Join(Peers(), ", "))
 		}
 		if slices.Contains(o.Peers[:i], p) {
 			return o, fmt.Errorf("%w: peer %s is named twice", ErrOptions, p)
@@ -64,6 +64,15 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("%w: seconds, rounds and echoes must be 1 or more", ErrOptions)
 	}
 	return o, nil
+}
+
+// anotherBuild is the program of a peer that is another build of goipsec, "" of any other.
+func anotherBuild(peer string) string {
+	file, _ := strings.CutPrefix(peer, "goipsec=")
+	if file == peer {
+		return ""
+	}
+	return file
 }
 
 func or(given, otherwise int) int {

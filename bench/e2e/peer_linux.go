@@ -43,6 +43,9 @@ func (inner) ends() (from, to netip.Addr) { return innerA, innerB }
 
 // newPeer makes the peer of a name that Options.complete has let pass.
 func newPeer(name string, o Options) (peer, error) {
+	if file := anotherBuild(name); file != "" {
+		return &goipsec{program: file}, nil
+	}
 	switch name {
 	case Bare:
 		return bare{}, nil

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,6 +65,32 @@ func (p *process) expect(ctx context.Context, text string, limit time.Duration) 
 		}
 	}
 	return nil
+}
+
+// cpu is the processor time, user and system, that the program has used so far. Linux counts it in hundredths of a second.
+func (p *process) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	return cpuTime(string(text))
+}
+
+// cpuTime reads the line of /proc/PID/stat: behind the name, which may hold anything and ends with the last parenthesis, the times are the 12th and 13th field.
+func cpuTime(stat string) (time.Duration, error) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/PID/stat has only %d fields behind the name", len(fields))
+	}
+	var sum time.Duration
+	for _, f := range fields[11:13] {
+		ticks, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(ticks) * 10 * time.Millisecond
+	}
+	return sum, nil
 }
 
 // output runs a program in the host to its end and returns its standard output.

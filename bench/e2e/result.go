@@ -40,13 +40,16 @@ type TCP struct {
 	OfBare measure.Spread `json:"of_veth"`            // round by round, as a share of the bare veth's
 	Ratio  measure.Spread `json:"of_first,omitempty"` // round by round: the first peer's over this one's
 	Resent measure.Spread `json:"retransmits"`        // segments, in a round
+	// CPU is the processor time of the tunnel's programs at both ends for each byte that entered the tunnel, in nanoseconds, which is seconds a
+	// gigabyte. It depends far less than throughput on what else the machine does.
+	CPU measure.Spread `json:"cpu_ns_per_byte"`
 }
 
 // sample is one turn of one peer.
 type sample struct {
-	gbps, resent []float64 // by Options.Flows
-	rtt          float64   // microseconds
-	mtu          int
+	gbps, resent, cpu []float64 // by Options.Flows
+	rtt               float64   // microseconds
+	mtu               int
 }
 
 // summarise turns samples, for each peer in the order of rounds, into a Result. The first peer is the bare veth.
@@ -69,6 +72,7 @@ func summarise(r Result, flows []int, peers []Peer, samples [][]sample) Result {
 		for i, n := range flows {
 			gbps := func(s sample) float64 { return s.gbps[i] }
 			t := TCP{Flows: n, Gbps: measure.Of(column(p, gbps)), Resent: measure.Of(column(p, func(s sample) float64 { return s.resent[i] }))}
+			t.CPU = measure.Of(column(p, func(s sample) float64 { return s.cpu[i] }))
 			t.OfBare = measure.Of(measure.Ratios(column(p, gbps), column(0, gbps)))
 			if len(peers) > 1 {
 				t.Ratio = measure.Of(measure.Ratios(column(1, gbps), column(p, gbps)))
@@ -84,13 +88,17 @@ func summarise(r Result, flows []int, peers []Peer, samples [][]sample) Result {
 func (r Result) grid() (g measure.Grid) {
 	g.Head = []string{""}
 	for _, t := range r.Peers[0].TCP {
-		g.Head = append(g.Head, "TCP, "+flowsText(t.Flows)+", Gb/s", "of veth")
+		g.Head = append(g.Head, "TCP, "+flowsText(t.Flows)+", Gb/s", "of veth", "CPU, s/GB")
 	}
 	g.Head = append(g.Head, "idle round trip added, µs")
 	for i, p := range r.Peers {
 		row := []string{p.Name}
 		for _, t := range p.TCP {
-			row = append(row, t.Gbps.Text(2), fmt.Sprintf("%.0f %%", 100*t.OfBare.Median))
+			cpu := "–"
+			if i > 0 {
+				cpu = t.CPU.Text(2)
+			}
+			row = append(row, t.Gbps.Text(2), fmt.Sprintf("%.0f %%", 100*t.OfBare.Median), cpu)
 		}
 		if i == 0 {
 			row = append(row, fmt.Sprintf("(%.0f in all)", p.RTT.Median))

@@ -81,6 +81,8 @@ type trial struct {
 	iperf  string // its version
 	lab    *lab
 	tunnel tunnel
+	// programs are the peer's in both hosts.
+	programs []*process
 }
 
 func (t *trial) run(ctx context.Context) (s sample, err error) {
@@ -91,6 +93,7 @@ func (t *trial) run(ctx context.Context) (s sample, err error) {
 	if t.tunnel, err = t.driver.start(ctx, t.lab); err != nil {
 		return s, err
 	}
+	t.programs = append(append(t.programs, t.lab.a.running...), t.lab.b.running...)
 	from, to := t.tunnel.ends()
 	if s.rtt, err = t.roundTrip(ctx, from, to); err != nil {
 		return s, err
@@ -107,7 +110,8 @@ func (t *trial) run(ctx context.Context) (s sample, err error) {
 		if err != nil {
 			return s, err
 		}
-		s.gbps, s.resent, t.iperf = append(s.gbps, x.gbps), append(s.resent, float64(x.resent)), x.version
+		s.gbps, s.resent, s.cpu = append(s.gbps, x.gbps), append(s.resent, float64(x.resent)), append(s.cpu, x.cpu)
+		t.iperf = x.version
 	}
 	s.mtu, _, err = t.lab.a.device(t.tunnel.device())
 	return s, err
@@ -134,6 +138,10 @@ func (t *trial) transfer(ctx context.Context, from, to netip.Addr, flows int) (t
 	if err != nil {
 		return transfer{}, err
 	}
+	idle, err := t.cpu()
+	if err != nil {
+		return transfer{}, err
+	}
 	limit, cancel := context.WithTimeout(ctx, time.Duration(t.o.Seconds+30)*time.Second)
 	defer cancel()
 	text, err := t.lab.a.output(limit, "iperf3", "iperf3", "-c", to.String(), "-B", from.String(), "-t", strconv.Itoa(t.o.Seconds), "-O", "1",
@@ -149,12 +157,29 @@ func (t *trial) transfer(ctx context.Context, from, to netip.Addr, flows int) (t
 	case x.flows != flows:
 		return x, fmt.Errorf("iperf3 used %d flows and not %d", x.flows, flows)
 	}
-	_, after, err := t.lab.a.device(link)
+	_, after, err := t.lab.a.device(link) // with the second that iperf3 does not count
 	if err != nil {
 		return x, err
 	}
 	if after-before < x.bytes {
 		return x, fmt.Errorf("only %d bytes went into %s, but %d arrived: the tunnel was passed by", after-before, link, x.bytes)
 	}
+	busy, err := t.cpu()
+	if err != nil {
+		return x, err
+	}
+	x.cpu = float64((busy - idle).Nanoseconds()) / float64(after-before)
 	return x, t.tunnel.protected(ctx, x.bytes)
+}
+
+// cpu is the processor time that the peer's programs have used so far.
+func (t *trial) cpu() (sum time.Duration, err error) {
+	for _, p := range t.programs {
+		used, err := p.cpu()
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
 }

@@ -24,11 +24,11 @@ the least and the greatest of all rounds. Linux, as root; wireguard-go is built 
 once. Nothing is left behind, and the host's own network is not touched.`,
 		Example: `  sudo goipsec bench e2e --seconds 2 --rounds 3
   sudo goipsec bench e2e --json e2e.json --markdown
-  sudo goipsec bench e2e --peers goipsec --flows 1`,
+  sudo goipsec bench e2e --peers goipsec,goipsec=./goipsec-of-yesterday --flows 1`,
 		Args: usage(cobra.NoArgs),
 	}
 	var o e2e.Options
-	c.Flags().StringSliceVar(&o.Peers, "peers", e2e.Peers(), "the `tunnels` to measure; ratios are of the first to each other")
+	c.Flags().StringSliceVar(&o.Peers, "peers", e2e.Peers(), "the `tunnels` to measure, goipsec=FILE for another build; ratios are of the first to each other")
 	c.Flags().IntSliceVar(&o.Flows, "flows", []int{1, 4}, "`numbers` of parallel TCP connections, a measurement each")
 	c.Flags().IntVar(&o.Seconds, "seconds", 10, "length of each measurement of TCP, after a second that is not counted")
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "how often each is measured")
