@@ -39,6 +39,10 @@ func (c *compiler) compile() error {
 	input := c.chain(chainInput, nftables.ChainHookInput)
 	c.passes(input, expr.MetaKeyIIFNAME, true)
 	c.pathMTU(input)
+	// IPv6 is put together behind this hook only. A datagram is judged by its first fragment, which has the ports; without that one the others are
+	// never put together, and the kernel refuses fragments that overlap (RFC 5722) and first ones without the whole chain of headers (RFC 7112). To
+	// drop the others would drop protected datagrams in parts too: a part does not show that it is UDP to one of our ports, or AH.
+	c.add(input, match{}.family(false).laterFragment(false).verdict(Accept))
 	c.add(input, match{}.jump(chainInbound))
 
 	// Decrypted packets come from the TUN and what is to be protected goes there: neither is clear on a wire on that side.
