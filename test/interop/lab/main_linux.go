@@ -24,9 +24,18 @@ var skipReason = "lab.Main was not called from TestMain"
 // Peers is the set that lies over /usr, or nil where no Lab can be had.
 var Peers *peers.Set
 
+// An Outcome is how the tests of a package ended.
+type Outcome struct {
+	Failed  bool
+	Missing []string // why some tests had no peer and were skipped; one entry a peer
+}
+
+// missing collects the reasons of Outcome.Missing.
+var missing []string
+
 // Main runs the tests of a package in a laboratory and ends the process with their result. The functions of after run in the
 // same process once the tests are done; each may turn a success into a failure by returning an error.
-func Main(m *testing.M, after ...func() error) {
+func Main(m *testing.M, after ...func(Outcome) error) {
 	if os.Getenv(withoutRegset) != "" {
 		becomeFiltered()
 	}
@@ -38,7 +47,8 @@ func Main(m *testing.M, after ...func() error) {
 	if err != nil {
 		skipReason = err.Error()
 		fmt.Println("skipping every test that needs hosts of its own:", skipReason)
-		os.Exit(m.Run())
+		missing = append(missing, skipReason)
+		os.Exit(finish(m.Run(), after))
 	}
 	os.Exit(runAgain(set.Dir))
 }
@@ -92,7 +102,7 @@ func runAgain(tree string) int {
 	}
 }
 
-func runInside(m *testing.M, tree string, after []func() error) int {
+func runInside(m *testing.M, tree string, after []func(Outcome) error) int {
 	if err := furnish(tree); err != nil {
 		fmt.Println("lab: cannot set up the namespaces:", err)
 		return 1
@@ -108,8 +118,13 @@ func runInside(m *testing.M, tree string, after []func() error) int {
 	if binaryDir != "" {
 		os.RemoveAll(binaryDir)
 	}
+	return finish(code, after)
+}
+
+func finish(code int, after []func(Outcome) error) int {
+	outcome := Outcome{Failed: code != 0, Missing: missing}
 	for _, f := range after {
-		if err := f(); err != nil {
+		if err := f(outcome); err != nil {
 			fmt.Println(err)
 			code = max(code, 1)
 		}

@@ -22,6 +22,14 @@ func (l *Lab) Until(limit time.Duration, what string, condition func() (ok bool,
 	}
 }
 
+// Await asks condition again and again until it holds or limit has passed, and says which.
+func (l *Lab) Await(limit time.Duration, condition func() bool) bool {
+	ctx, cancel := context.WithTimeout(l.t.Context(), limit)
+	defer cancel()
+	_, ok := poll(ctx, func() (bool, string) { return condition(), "" })
+	return ok
+}
+
 // Never asks for the whole of a time and fails the test when the condition comes to hold. It proves an absence, such as that
 // no clear packet leaves while a peer is down.
 func (l *Lab) Never(window time.Duration, what string, condition func() (ok bool, seen string)) {

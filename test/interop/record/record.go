@@ -1,8 +1,8 @@
 // Package record keeps docs/interop.md: a table of what the interoperability tests have proved, written by the tests themselves.
 //
 // A test begins a row when it knows what it is going to prove and fills in what the peer reports; when the test ends, the row
-// gets its result. Finish then compares the table with the page, or writes the page anew. Rows are safe to begin from several
-// tests at once.
+// gets its result. Compare then holds the table against the page, or Update writes the page anew. Rows are safe to begin from
+// several tests at once.
 package record
 
 import (
@@ -33,6 +33,13 @@ var (
 	rows []*Row
 )
 
+// Results of a row.
+const (
+	works    = "works"
+	fails    = "FAILS"
+	notTried = "not tried"
+)
+
 // Begin adds a row whose result is that of the test.
 func Begin(t testing.TB, row Row) *Row {
 	r := &row
@@ -41,11 +48,11 @@ func Begin(t testing.TB, row Row) *Row {
 		defer mu.Unlock()
 		switch {
 		case t.Failed():
-			r.Result = "FAILS"
+			r.Result = fails
 		case t.Skipped():
-			r.Result = "not tried"
+			r.Result = notTried
 		default:
-			r.Result = "works"
+			r.Result = works
 		}
 		rows = append(rows, r)
 	})
@@ -70,15 +77,40 @@ func (r *Row) line() string {
 	return "| " + strings.Join(cells, " | ") + " |"
 }
 
-// Finish writes the page, or compares it. A complete run must have every row of the page and no other; a partial one (-run) must
-// only have no row that the page says otherwise. Versions and counts may differ: they are the peer's.
-func Finish(path string, update, complete bool) error {
+// A Run says how the tests ended.
+type Run struct {
+	Complete bool     // no test was left out by -run or -skip
+	Failed   bool     // a test failed
+	Missing  []string // peers that could not be had
+}
+
+// Update writes the page, unless something failed or was not tried: the page says only what has been seen in one whole run.
+func Update(path string, run Run) error {
 	mu.Lock()
 	defer mu.Unlock()
-	slices.SortStableFunc(rows, func(a, b *Row) int { return cmp.Compare(a.line(), b.line()) })
-	if update {
-		return os.WriteFile(path, []byte(page()), 0o644)
+	switch {
+	case len(run.Missing) > 0:
+		return fmt.Errorf("%s stays as it is: there was no peer: %s", path, strings.Join(run.Missing, "; "))
+	case run.Failed:
+		return fmt.Errorf("%s stays as it is: a test failed", path)
+	case !run.Complete:
+		return fmt.Errorf("%s stays as it is: -run or -skip left tests out", path)
 	}
+	for _, r := range rows {
+		if r.Result != works {
+			return fmt.Errorf("%s stays as it is: %s", path, r.line())
+		}
+	}
+	sortRows()
+	return os.WriteFile(path, []byte(page()), 0o644)
+}
+
+// Compare holds the page against the rows of this run. A row that the page does not have, or has with another result, is an
+// error, and so after a complete run with every peer is a row of the page that was not proved again. What was skipped for want of a
+// peer is none. Versions and counts may differ: they are the peer's.
+func Compare(path string, run Run) error {
+	mu.Lock()
+	defer mu.Unlock()
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) && len(rows) == 0 {
 		return nil
@@ -86,7 +118,11 @@ func Finish(path string, update, complete bool) error {
 	if err != nil {
 		return fmt.Errorf("no page to compare with: %w (run go test ./test/interop -update)", err)
 	}
-	return compare(string(text), complete)
+	return compare(string(text), run.Complete && !run.Failed && len(run.Missing) == 0)
+}
+
+func sortRows() {
+	slices.SortStableFunc(rows, func(a, b *Row) int { return cmp.Compare(a.line(), b.line()) })
 }
 
 func page() string {
@@ -107,6 +143,9 @@ func compare(text string, complete bool) error {
 	}
 	var differences []string
 	for _, r := range rows {
+		if r.Result == notTried {
+			continue
+		}
 		k := key(strings.Split(r.line(), "|"))
 		if proved[k] = true; !written[k] {
 			differences = append(differences, "not on the page: "+r.line())

@@ -6,14 +6,24 @@ import (
 	"testing"
 )
 
+// with runs a test on rows of its own.
+func with(t *testing.T, own ...*Row) {
+	saved := rows
+	rows = own
+	t.Cleanup(func() { rows = saved })
+}
+
+var whole = Run{Complete: true}
+
 func TestPageIsComparedByWhatWasProved(t *testing.T) {
-	defer func(saved []*Row) { rows = saved }(rows)
 	path := t.TempDir() + "/interop.md"
-	rows = []*Row{
-		{Peer: "b", Version: "1", Suite: "s", Result: "works", Packets: "5 in, 5 out"},
-		{Peer: "a", Version: "1", Suite: "s", Result: "works"},
+	with(t,
+		&Row{Peer: "b", Version: "1", Suite: "s", Result: works, Packets: "5 in, 5 out"},
+		&Row{Peer: "a", Version: "1", Suite: "s", Result: works})
+	if err := Compare(path, whole); err == nil {
+		t.Error("rows without a page are no difference")
 	}
-	if err := Finish(path, true, true); err != nil {
+	if err := Update(path, whole); err != nil {
 		t.Fatal(err)
 	}
 	text, _ := os.ReadFile(path)
@@ -21,28 +31,57 @@ func TestPageIsComparedByWhatWasProved(t *testing.T) {
 		t.Fatalf("the page is not sorted:\n%s", text)
 	}
 	rows[0].Version, rows[0].Packets = "2", "7 in, 7 out"
-	if err := Finish(path, false, true); err != nil {
+	if err := Compare(path, whole); err != nil {
 		t.Error("another version and other counts are a difference: ", err)
 	}
-	rows[0].Result = "FAILS"
-	if err := Finish(path, false, false); err == nil {
+	rows[0].Result = fails
+	if err := Compare(path, Run{}); err == nil {
 		t.Error("a row that fails now is no difference")
 	}
+	rows[0].Result = notTried
+	if err := Compare(path, Run{Complete: true, Missing: []string{"no peer"}}); err != nil {
+		t.Error("a row that was skipped for want of a peer is a difference: ", err)
+	}
 	rows = rows[1:]
-	if err := Finish(path, false, false); err != nil {
+	if err := Compare(path, Run{}); err != nil {
 		t.Error("a row that did not run is a difference: ", err)
 	}
-	if err := Finish(path, false, true); err == nil {
+	if err := Compare(path, whole); err == nil {
 		t.Error("a row that is not proved any more is no difference")
+	}
+	rows = append(rows, &Row{Peer: "c", Result: works})
+	if err := Compare(path, Run{}); err == nil {
+		t.Error("a row that the page has not is no difference")
 	}
 }
 
+func TestPageIsWrittenOnlyAfterAWholeAndGreenRun(t *testing.T) {
+	path := t.TempDir() + "/interop.md"
+	row := &Row{Peer: "a", Result: works}
+	with(t, row)
+	refused := func(what string, run Run) {
+		t.Helper()
+		if err := Update(path, run); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s: the page was written", what)
+		}
+	}
+	refused("a failed test", Run{Complete: true, Failed: true})
+	refused("a missing peer", Run{Complete: true, Missing: []string{"no root"}})
+	refused("a part of the tests", Run{})
+	row.Result = fails
+	refused("a row that fails", whole)
+	row.Result = notTried
+	refused("a row that was skipped", whole)
+}
+
 func TestRowTakesTheResultOfItsTest(t *testing.T) {
-	defer func(saved []*Row) { rows = saved }(rows)
-	rows = nil
+	with(t)
 	t.Run("passes", func(t *testing.T) { Begin(t, Row{Peer: "p"}).Counted(3, 4) })
 	t.Run("skips", func(t *testing.T) { Begin(t, Row{Peer: "q"}); t.Skip() })
-	if len(rows) != 2 || rows[0].Result != "works" || rows[0].Packets != "3 in, 4 out" || rows[1].Result != "not tried" {
+	if len(rows) != 2 || rows[0].Result != works || rows[0].Packets != "3 in, 4 out" || rows[1].Result != notTried {
 		t.Errorf("rows are %+v and %+v", rows[0], rows[1])
 	}
 }
