@@ -4,9 +4,12 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/sa"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
@@ -115,3 +118,26 @@ type swallow struct{ tun.Device }
 
 func (swallow) BatchSize() int                          { return 128 }
 func (swallow) Write(bufs [][]byte, _ int) (int, error) { return len(bufs), nil }
+
+// RFC 4301 §5.2: that the last packet fitted its SA says nothing about another packet, or another SA (D9).
+func TestTheLastFitIsNoPassport(t *testing.T) {
+	in := newDeliverer(&writes{size: 8})
+	mine := sa.NewInbound(sa.InboundConfig{SPI: 300, Selector: classifier.Filter{Src: subnet("10.2.0.0/24"), Dst: subnet("10.1.0.0/24")}}, time.Unix(0, 0))
+	other := sa.NewInbound(sa.InboundConfig{SPI: 301, Selector: classifier.Filter{Src: subnet("10.3.0.0/24"), Dst: subnet("10.1.0.0/24")}}, time.Unix(0, 0))
+	for i, step := range []struct {
+		sa   *sa.Inbound
+		src  string
+		fits bool
+	}{{mine, "10.2.0.5", true}, {mine, "10.2.0.5", true}, {other, "10.2.0.5", false}, {mine, "10.3.0.5", false}, {other, "10.3.0.5", true}, {mine, "10.3.0.5", false},
+		{mine, "10.2.0.5", true}} {
+		if err := in.header.Parse(udp(step.src, "10.1.0.5", 8)); err != nil {
+			t.Fatal(err)
+		}
+		if got := in.fits(step.sa, nil); got != step.fits {
+			t.Errorf("step %d: a packet from %s fits %v: %v", i, step.src, step.sa, got)
+		}
+	}
+	if n := in.p.count.Count(SelectorMismatch); n != 3 {
+		t.Errorf("%d mismatches are counted, not 3", n)
+	}
+}

@@ -46,6 +46,10 @@ type inbound struct {
 	reasm  *packet.Reassembler
 	msg    *netio.Message
 	first  bool
+	opened uint64 // packets of this batch; counted once, because other goroutines count in the same cache lines
+	// lastFit is the selector key that last fitted lastSA: the segments of one flow share the answer, for an SA's selectors never change.
+	lastFit packet.Key
+	lastSA  *sa.Inbound
 }
 
 // readSocket reads one socket until it is closed. Other errors are counted and read over.
@@ -99,8 +103,8 @@ func (in *inbound) message(m *netio.Message) {
 		in.p.count.FromWire.Add(1)
 		in.p.count.add(Runt)
 	}
+	in.p.count.FromWire.Add(uint64((m.N + segment - 1) / segment))
 	for at := 0; at < m.N; at += segment {
-		in.p.count.FromWire.Add(1)
 		in.datagram(m.Buf, m.Off+at, min(segment, m.N-at))
 	}
 }
@@ -195,7 +199,7 @@ func (in *inbound) open(buf []byte, off, n, hlen int, proto suite.Protocol, unde
 // deliver queues buf[off:off+n], an inner packet that has passed every check, for the TUN device. The device may append following packets of its flow
 // to a packet, so the first of a run is copied to where there is room for that; the others are copied by the device.
 func (in *inbound) deliver(buf []byte, off, n int) {
-	in.p.count.Opened.Add(1)
+	in.opened++
 	if in.first && in.run < len(in.heads) {
 		in.first = false
 		in.starts = append(in.starts, len(in.out))
@@ -214,6 +218,8 @@ func (in *inbound) deliver(buf []byte, off, n int) {
 // flush writes the batch to the device.
 func (in *inbound) flush() {
 	n := uint64(len(in.out))
+	in.p.count.Opened.Add(in.opened)
+	in.opened = 0
 	size := in.p.cfg.TUN.BatchSize()
 	for at := 0; at < len(in.out); {
 		end := in.cut(at, size)

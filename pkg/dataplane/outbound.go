@@ -84,8 +84,8 @@ func (p *Plane) readTUN() error {
 	for failures := 0; ; {
 		n, err := p.cfg.TUN.Read(bufs, sizes, tun.Headroom)
 		o.begin()
+		p.count.FromTUN.Add(uint64(n))
 		for i := range n {
-			p.count.FromTUN.Add(1)
 			o.packet(bufs[i][tun.Headroom : tun.Headroom+sizes[i]])
 		}
 		o.flush()

@@ -122,7 +122,11 @@ func (in *inbound) makeHeader(s *stripped) int {
 // fits checks the packet whose header is parsed against the SA's own selectors, never another's (D9). A fragment whose ports cannot be seen fits only
 // an SA for all ports.
 func (in *inbound) fits(s *sa.Inbound, pkt []byte) bool {
+	if s == in.lastSA && in.header.Key == in.lastFit {
+		return true
+	}
 	if s.Fits(&in.header.Key) {
+		in.lastSA, in.lastFit = s, in.header.Key
 		return true
 	}
 	in.p.count.add(SelectorMismatch)
