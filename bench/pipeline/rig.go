@@ -24,7 +24,6 @@ import (
 const (
 	mtu      = 1420
 	outerMTU = 1500
-	spi      = 0x1000
 )
 
 var (
@@ -43,6 +42,7 @@ type rig struct {
 	events chan dataplane.Event
 
 	keymat, integKey []byte
+	spi              uint32 // of both directions
 	protection       protection
 }
 
@@ -56,6 +56,9 @@ func newRig(p protection, size int) (*rig, error) {
 	r.socket = &socket{meter: newMeter(), local: outerHere, remote: outerThere}
 	db := sa.NewDB(rand.Reader, 16)
 	var err error
+	if r.spi, err = db.Reserve(); err != nil { // as for a negotiated SA
+		return nil, err
+	}
 	r.plane, err = dataplane.New(dataplane.Config{TUN: r.device, UDP: []dataplane.Socket{{Conn: r.socket, Marker: true}}, DB: db, Clock: time.Now,
 		Events: r.events, Control: make(chan dataplane.Datagram, 1), Rand: rand.Reader, MTU: mtu})
 	if err != nil {
@@ -101,12 +104,12 @@ func (r *rig) outbound() error {
 	filter := classifier.Filter{Src: classifier.RangeOf(netHere), Dst: classifier.RangeOf(netThere)}
 	rule := &policy.Rule{Name: "bench", Action: policy.FilterAction{Kind: policy.Negotiate}, Tunnel: &policy.Tunnel{Local: outerHere.Addr(), Remote: outerThere.Addr()}}
 	r.plane.Apply(&policy.Compiled{Policy: &policy.Policy{}, Outbound: []*policy.QuickModeFilter{{ID: "bench", Filter: filter, Action: policy.Negotiate, Rule: rule}}})
-	sealer, err := esp.NewSealer(r.protection.encr, r.keymat, r.protection.integ, r.integKey, spi, true, nil)
+	sealer, err := esp.NewSealer(r.protection.encr, r.keymat, r.protection.integ, r.integKey, r.spi, true, nil)
 	if err != nil {
 		return err
 	}
 	b := &dataplane.Bundle{Mode: suite.Tunnel, MTU: outerMTU, Child: 1}
-	b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: sealer, Local: outerHere, Remote: outerThere, ESN: true,
+	b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: r.spi, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: sealer, Local: outerHere, Remote: outerThere, ESN: true,
 		Selector: filter, ID: 1}, time.Now())
 	b.Outer = b.ESP.Config()
 	if !r.plane.Install("bench", dataplane.Pair{Local: innerHere, Remote: innerThere}, b) {
@@ -122,12 +125,12 @@ func (r *rig) inbound(db *sa.DB, inner []byte) error {
 	if err != nil {
 		return err
 	}
-	in := sa.NewInbound(sa.InboundConfig{SPI: spi, Protocol: suite.ESP, Mode: suite.Tunnel, Opener: opener, Local: outerHere, Remote: outerThere, ESN: true,
+	in := sa.NewInbound(sa.InboundConfig{SPI: r.spi, Protocol: suite.ESP, Mode: suite.Tunnel, Opener: opener, Local: outerHere, Remote: outerThere, ESN: true,
 		Selector: filter, ID: 1}, time.Now())
-	if err := db.InstallManual(in); err != nil {
+	if err := db.Install(in); err != nil {
 		return err
 	}
-	sealer, err := esp.NewSealer(r.protection.encr, r.keymat, r.protection.integ, r.integKey, spi, true, nil)
+	sealer, err := esp.NewSealer(r.protection.encr, r.keymat, r.protection.integ, r.integKey, r.spi, true, nil)
 	if err != nil {
 		return err
 	}
@@ -145,7 +148,7 @@ func (r *rig) inbound(db *sa.DB, inner []byte) error {
 }
 
 func (r *rig) opener() (*esp.Opener, error) {
-	return esp.NewOpener(r.protection.encr, r.keymat, r.protection.integ, r.integKey, spi, true)
+	return esp.NewOpener(r.protection.encr, r.keymat, r.protection.integ, r.integKey, r.spi, true)
 }
 
 // verify sends a few batches each way and compares every byte: what is measured must be the real thing.
