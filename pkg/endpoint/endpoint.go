@@ -133,18 +133,36 @@ func (e *Endpoint) warn(text string) {
 
 // selfTest runs the known-answer tests and fails if the policy needs an algorithm that failed one.
 func selfTest(p *policy.Policy, log *slog.Logger) error {
-	failed := suite.SelfTest()
+	return judgeSelfTest(p, suite.SelfTest(), log)
+}
+
+// judgeSelfTest says loudly what failed. A policy that names a disabled algorithm is refused, even where it names others beside it: with fewer to choose from
+// it would not be the policy that was meant.
+func judgeSelfTest(p *policy.Policy, failed []error, log *slog.Logger) error {
 	for _, err := range failed {
 		log.Error("an algorithm gave a wrong answer and is disabled: this build or machine is faulty", "error", err)
 	}
 	if len(failed) == 0 {
 		return nil
 	}
+	exchange := false
 	for _, r := range p.Rules {
+		exchange = exchange || r.Action.Kind == policy.Negotiate && r.Manual == nil
+		_, _, group := r.Action.PFS.Info()
+		broken := r.Action.PFS != suite.GroupNone && !group
 		for _, m := range r.Action.Methods {
-			if !available(&m) {
-				return fmt.Errorf("rule %q needs an algorithm that failed its self-test; do not use this build or this machine: %w", r.Name, failed[0])
-			}
+			broken = broken || !available(&m)
+		}
+		if broken {
+			return fmt.Errorf("rule %q needs an algorithm that failed its self-test; do not use this build or this machine: %w", r.Name, failed[0])
+		}
+	}
+	for _, m := range p.KeyExchange.Methods {
+		_, cipher := m.Encr.Info()
+		_, _, hash := m.Hash.Info()
+		_, _, group := m.Group.Info()
+		if exchange && (!cipher || !hash || !group) {
+			return fmt.Errorf("the key exchange needs an algorithm that failed its self-test; do not use this build or this machine: %w", failed[0])
 		}
 	}
 	return nil
