@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -96,7 +95,10 @@ func (e *echoer) ask() bool {
 		unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
 		buffer := make([]byte, 2048)
 		n, sender, err := unix.Recvfrom(e.fd, buffer, 0)
-		if err == nil && e.isAnswer(buffer[:n], sender) {
+		if err != nil {
+			continue
+		}
+		if _, ok := e.answer(buffer[:n], sender); ok {
 			return true
 		}
 	}
@@ -127,20 +129,24 @@ func (e *echoer) request() []byte {
 	return m
 }
 
-func (e *echoer) isAnswer(m []byte, sender unix.Sockaddr) bool {
+// answer reads what the socket gave, and returns the number of the request that it answers.
+func (e *echoer) answer(m []byte, sender unix.Sockaddr) (sequence uint16, ok bool) {
 	want := byte(129)
 	switch s := sender.(type) {
 	case *unix.SockaddrInet4:
 		if len(m) < 20 || netip.AddrFrom4(s.Addr) != e.to {
-			return false
+			return 0, false
 		}
-		m, want = m[int(m[0]&15)*4:], 0 // such a socket gives the IP header too
+		m, want = m[min(int(m[0]&15)*4, len(m)):], 0 // such a socket gives the IP header too
 	case *unix.SockaddrInet6:
 		if netip.AddrFrom16(s.Addr) != e.to {
-			return false
+			return 0, false
 		}
 	}
-	return len(m) >= 8 && m[0] == want && binary.BigEndian.Uint16(m[4:]) == e.id && bytes.Equal(m[8:], []byte(echoData))
+	if len(m) < 8 || m[0] != want || binary.BigEndian.Uint16(m[4:]) != e.id || string(m[8:]) != echoData {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(m[6:]), true
 }
 
 // Echo has the kernel ask each of some addresses for an echo, and returns how many requests it sent to each. An address that

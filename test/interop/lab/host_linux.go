@@ -32,6 +32,9 @@ func (l *Lab) Host(name string) *Host {
 	return h
 }
 
+// In is the same host for the lab of a subtest: what is started through it ends with the subtest, and fails it.
+func (h *Host) In(l *Lab) *Host { return &Host{lab: l, Name: h.Name, NS: h.NS} }
+
 // Link joins two hosts by a cable and gives each end its addresses, as "eth0=10.0.0.1/24,fd00::1/64" (device, then prefixes).
 // IPv6 addresses are usable at once.
 func (l *Lab) Link(a *Host, endA string, b *Host, endB string) {

@@ -165,6 +165,9 @@ func (l *Lab) Kernel() *Kernel {
 	return k
 }
 
+// In is the same kernel, as it is, for the lab of a subtest.
+func (k *Kernel) In(l *Lab) *Kernel { return &Kernel{Release: k.Release, lab: l, vm: k.vm} }
+
 // Reset takes every address, route, state and policy out of the kernel.
 func (k *Kernel) Reset() {
 	k.lab.t.Helper()

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -93,9 +94,39 @@ func (s *StrongSwan) begin() {
 		text, err := s.Swanctl("--stats")
 		return err == nil, text
 	})
-	if text, err := s.Swanctl("--load-all"); err != nil {
-		s.lab.t.Fatalf("swanctl --load-all: %v\n%s", err, text)
+	s.Must("--load-all")
+}
+
+// In is the same charon for the lab of a subtest.
+func (s *StrongSwan) In(l *Lab) *StrongSwan {
+	from := len(s.Log())
+	l.t.Cleanup(func() {
+		if l.t.Failed() {
+			l.t.Logf("strongSwan's log:\n%s", tail(s.Log()[from:], 8000))
+		}
+	})
+	return &StrongSwan{Shell: s.Shell, lab: l, dir: s.dir, proc: s.proc}
+}
+
+// Load replaces the configuration. SAs stay.
+func (s *StrongSwan) Load(swanctlConf string) {
+	s.lab.t.Helper()
+	if err := os.WriteFile(s.dir+"/swanctl/swanctl.conf", []byte(swanctlConf), 0o600); err != nil {
+		s.lab.t.Fatal(err)
 	}
+	s.Must("--load-all --clear")
+}
+
+// Clear ends every SA without telling the peer, and waits until they are gone.
+func (s *StrongSwan) Clear() {
+	s.lab.t.Helper()
+	s.lab.Until(20*time.Second, "strongSwan to have no SA", func() (bool, string) {
+		for _, ike := range s.SAs() {
+			s.Swanctl("--terminate --force --timeout 1 --ike-id " + ike.Values["uniqueid"])
+		}
+		text, _ := s.Swanctl("--list-sas")
+		return len(s.SAs()) == 0, text
+	})
 }
 
 // Swanctl runs swanctl with arguments.
