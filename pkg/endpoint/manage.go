@@ -16,10 +16,11 @@ import (
 func (e *Endpoint) Connect(ctx context.Context, target string) error {
 	w := &waiter{filters: map[string]bool{}, result: make(chan error, 1)}
 	var err error
-	if stopped := e.do(func(now time.Time) { err = e.connect(now, target, w) }); stopped != nil {
+	waits := false // w belongs to the goroutine of Run
+	if stopped := e.do(func(now time.Time) { err = e.connect(now, target, w); waits = len(w.filters) > 0 }); stopped != nil {
 		return stopped
 	}
-	if err != nil || len(w.filters) == 0 {
+	if err != nil || !waits {
 		return err
 	}
 	select {
