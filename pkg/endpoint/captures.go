@@ -66,10 +66,13 @@ var unrouted = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.Mus
 func capture(net netip.Prefix, f *policy.QuickModeFilter, p *route.Plan, own []netip.Addr, sourceFor func(netip.Addr) (netip.Addr, error)) route.Capture {
 	if f.Rule.Tunnel == nil {
 		to := net.Addr()
-		if to.IsUnspecified() {
-			to = to.Next()
+		if to.IsUnspecified() { // a filter for all: its typical packet is one to far away
+			to = map[bool]netip.Addr{true: netip.MustParseAddr("192.0.2.1"), false: netip.MustParseAddr("2001:db8::1")}[to.Is4()]
 		}
 		source, _ := sourceFor(to) // no route: no source either
+		if source.IsLoopback() {
+			source = netip.Addr{}
+		}
 		return route.Capture{Prefix: net, Source: source}
 	}
 	if a := f.Rule.Tunnel.Inner; a.IsValid() && a.Addr().Is4() == net.Addr().Is4() {
