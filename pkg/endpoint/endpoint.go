@@ -52,6 +52,9 @@ type Endpoint struct {
 	lastReload string
 	waiters    []*waiter
 	logs       logGate
+	asleep     func() time.Duration // for how long the host was suspended since it booted
+	slept      time.Duration        // what asleep said last
+	sleeps     []sleep
 }
 
 // firstManual keeps the IDs of manual children apart from those of the key exchange.
@@ -67,7 +70,7 @@ func New(opts Options) (*Endpoint, error) {
 	}
 	e := &Endpoint{opts: opts, log: opts.Log, started: time.Now(), policy: opts.Policy, nextManual: firstManual,
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
-		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}}
+		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, asleep: asleep, slept: asleep()}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {
 		return nil, err
@@ -219,7 +222,9 @@ func (e *Endpoint) loop(ctx context.Context, planeEnded <-chan error) error {
 		case ev := <-e.paths:
 			e.pathChanged(time.Now(), ev)
 		case <-tick.C:
-			e.housekeeping(time.Now())
+			now := time.Now()
+			e.noticeSleep(now)
+			e.housekeeping(now)
 		case <-timer.C:
 		case err := <-planeEnded:
 			return fmt.Errorf("the data plane stopped: %w", err)

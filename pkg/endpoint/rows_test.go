@@ -229,3 +229,37 @@ func TestD16RebindOverTheWire(t *testing.T) {
 		t.Errorf("replays from an attacker moved the peer to %v", got)
 	}
 }
+
+// TestF10WhatExpiredAsleepIsNotUsed: the host was suspended for ten hours, of which its clock knows nothing. Its SAs are past their time, are not used,
+// and traffic makes new ones; after a short sleep they stay.
+func TestF10WhatExpiredAsleepIsNotUsed(t *testing.T) {
+	e := ikePair(t)
+	carry(t, e.a, e.b, "10.1.0.5", "10.2.0.5")
+	old := e.a.Status().Children[0].ID
+	sleep := func(d time.Duration) {
+		t.Helper()
+		if err := e.a.do(func(now time.Time) {
+			was := e.a.slept
+			e.a.asleep = func() time.Duration { return was + d }
+			e.a.noticeSleep(now)
+			e.a.noticeSleep(now) // once is enough
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		sleep(10 * time.Minute)
+		if c := e.a.Status().Children; len(c) != 1 || c[0].ID != old {
+			t.Fatalf("after ten minutes of sleep: %+v", c)
+		}
+	}
+	sleep(10 * time.Hour)
+	if s := e.a.Status(); len(s.Children) != 0 || len(s.Peers) != 0 {
+		t.Errorf("after ten hours of sleep there are %d children and %d peers", len(s.Children), len(s.Peers))
+	}
+	carry(t, e.a, e.b, "10.1.0.5", "10.2.0.5")
+	carry(t, e.b, e.a, "10.2.0.5", "10.1.0.5")
+	if c := e.a.Status().Children; len(c) != 1 || c[0].ID == old {
+		t.Errorf("%+v", c)
+	}
+}
