@@ -90,7 +90,7 @@ func (r *reader) checkPSK(n *node, s policy.Secret) {
 	}
 	switch {
 	case len(key) < goodPSK && kinds < 12 || len(key) < 16:
-		r.warn(n, "the pre-shared key has %d characters and can be guessed: use %d random ones or more (head -c 32 /dev/urandom | base64)", len(key), goodPSK)
+		r.warn(n, "the pre-shared key has %d characters and can be guessed: use %d random ones or more (goipsec psk makes some)", len(key), goodPSK)
 	case len(key) < goodPSK:
 		r.warn(n, "the pre-shared key has %d characters: %d random ones are recommended", len(key), goodPSK)
 	case kinds < 10:

@@ -88,7 +88,7 @@ func (r *reader) secret(n *node, what, s string) policy.Secret {
 	}
 	switch {
 	case len(key) == 0:
-		r.fail(n, "make one with: head -c 32 /dev/urandom | base64", "%s is empty", what)
+		r.fail(n, "make one with: goipsec psk", "%s is empty", what)
 	case len(key) > maxKey:
 		r.fail(n, "", "%s is longer than %d bytes", what, maxKey)
 	default:
