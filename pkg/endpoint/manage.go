@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/goipsec/goipsec/pkg/ike/isakmp"
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/policy"
 )
@@ -99,9 +101,38 @@ func (e *Endpoint) Rekey(id string) error {
 	return e.byID(id, func(now time.Time, n uint64) error { return e.engine.Rekey(now, n) })
 }
 
-// Delete deletes the peer or child with that ID, telling the other side.
+// Delete deletes the peer or child with that ID, telling the other side. The last main-mode SA of a peer takes its children along:
+// many peers, strongSwan among them, drop a main-mode SA's children with it and then have no way left to say so, and what is sent on
+// them would be lost.
 func (e *Endpoint) Delete(id string) error {
-	return e.byID(id, func(now time.Time, n uint64) error { return e.engine.Delete(now, n) })
+	return e.byID(id, func(now time.Time, n uint64) error {
+		for _, child := range e.bereaved(now, n) {
+			_ = e.engine.Delete(now, child) // one that has just gone is as good as deleted
+		}
+		return e.engine.Delete(now, n)
+	})
+}
+
+// bereaved lists the children of a peer whose only main-mode SA has the given ID.
+func (e *Endpoint) bereaved(now time.Time, id uint64) (children []uint64) {
+	peers := e.engine.Peers(now)
+	i := slices.IndexFunc(peers, func(p isakmp.PeerInfo) bool { return p.ID == id })
+	if i < 0 {
+		return nil
+	}
+	at := peers[i]
+	if slices.ContainsFunc(peers, func(p isakmp.PeerInfo) bool {
+		return p.ID != id && p.Local == at.Local && p.Remote == at.Remote && (p.State == "established" || p.State == "retiring")
+	}) {
+		return nil
+	}
+	for _, c := range e.engine.Children(now) {
+		sa := c.Child
+		if sa.Local.Addr() == at.Local.Addr() && sa.Remote.Addr() == at.Remote.Addr() && (sa.Remote.Port() == 0 || sa.Remote.Port() == at.Remote.Port()) {
+			children = append(children, sa.ID)
+		}
+	}
+	return children
 }
 
 func (e *Endpoint) byID(id string, f func(time.Time, uint64) error) error {
