@@ -214,7 +214,7 @@ var refusals = []struct{ name, file, message, hint string }{
 	{"auth empty", wrap(filter + nego + "auth: []"), "list of authentication methods is empty", ""},
 	{"auth without method", wrap(filter + nego + "auth: [{local_id: x}]"), "names no method", ""},
 	{"auth with two", wrap(filter + nego + "auth: [{psk: throw-away-key, psk_file: x}]"), "psk and psk_file stand in one", ""},
-	{"empty psk", wrap(filter + nego + "auth: [{psk: \"\"}]"), "psk is empty", "urandom"},
+	{"empty psk", wrap(filter + nego + "auth: [{psk: \"\"}]"), "psk is empty", "goipsec psk"},
 	{"number for psk", wrap(filter + nego + "auth: [{psk: 12345678}]"), "psk must be text", "quotes"},
 	{"null psk", wrap(filter + nego + "auth: [{psk: }]"), "psk must be one word", ""},
 	{"bad hex psk", wrap(filter + nego + "auth: [{psk: 0xabc}]"), "psk is not hexadecimal", "even"},
