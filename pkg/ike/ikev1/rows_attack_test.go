@@ -2,6 +2,7 @@ package ikev1
 
 import (
 	"bytes"
+	"encoding/hex"
 	"net/netip"
 	"testing"
 	"time"
@@ -308,5 +309,45 @@ func TestP35Duplicates(t *testing.T) {
 	c.inject(1, isakmp.QuickMode, 5, isakmp.PayloadType(s[1]), o)
 	if ev, ok := c.m[1].Next(); ok || len(c.m[1].children) != before || c.m[1].stats.Replayed+c.m[1].stats.BadProofs+c.m[1].stats.Malformed != replayed+1 {
 		t.Errorf("a used message ID was used again: %T, %d children, %d before", ev, len(c.m[1].children), before)
+	}
+}
+
+// TestP4P5KeyExchangeValues puts bad public values, of a wrong length or of small order, into each message that carries one: no keys come of it.
+func TestP4P5KeyExchangeValues(t *testing.T) {
+	low, _ := hex.DecodeString("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")
+	one := append([]byte{1}, make([]byte, 31)...)
+	for _, value := range [][]byte{make([]byte, 32), one, low, bytes.Repeat([]byte{0xff}, 32)[:31], make([]byte, 33), make([]byte, 256), {9}} {
+		for _, message := range []int{2, 3, 6, 7} { // messages 3 and 4 of main mode, 1 and 2 of quick mode with PFS
+			c := newCouple(t, suite.Curve25519)
+			c.want(0)
+			to := -1
+			c.relay(start, func(n, at int, d isakmp.Datagram) bool {
+				if n != message {
+					return n > message
+				}
+				o := c.open(at, d)
+				var ps []isakmp.Payload
+				for _, p := range o.ps {
+					if p.Type == isakmp.PayloadKE {
+						p.Body, to = value, at
+					}
+					ps = append(ps, p)
+				}
+				c.m[at].Receive(start, isakmp.Datagram{Local: d.Local, Remote: d.Remote, Data: o.write(t, ps)})
+				return true
+			})
+			if to < 0 {
+				t.Fatalf("message %d has no key exchange value", message)
+			}
+			for _, s := range c.m[to].established {
+				if message < 6 && (s.state != Negotiating || s.cipher != nil) {
+					t.Errorf("message %d, %x: %v, keys %v", message, value, s.state, s.cipher != nil)
+				}
+			}
+			if len(c.m[to].children) != 0 {
+				t.Errorf("message %d, %x: a child", message, value)
+			}
+			c.untilQuiet()
+		}
 	}
 }
