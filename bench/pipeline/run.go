@@ -17,8 +17,8 @@ import (
 type Options struct {
 	Suites  []string // of Suites(); default: all
 	Sizes   []int    // of inner packets in bytes, 64 to 1420; default: 64, 512, 1420
-	Packets int      // of each measurement; default: 8192
-	Rounds  int      // default: 15
+	Packets int      // of each measurement; default: 1024: short enough that most are not interrupted
+	Rounds  int      // default: 121
 }
 
 // Result is a whole run, as JSON has it.
@@ -57,10 +57,10 @@ func (o Options) complete() (Options, error) {
 		o.Sizes = []int{64, 512, mtu}
 	}
 	if o.Packets == 0 {
-		o.Packets = 8192
+		o.Packets = 1024
 	}
 	if o.Rounds == 0 {
-		o.Rounds = 15
+		o.Rounds = 121
 	}
 	for _, s := range o.Suites {
 		if !slices.Contains(Suites(), s) {

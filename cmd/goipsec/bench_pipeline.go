@@ -23,8 +23,8 @@ nanoseconds a packet beside those of the standard library's bare cipher in the s
 	var o pipeline.Options
 	c.Flags().StringSliceVar(&o.Suites, "suites", pipeline.Suites(), "the `suites` to measure")
 	c.Flags().IntSliceVar(&o.Sizes, "sizes", []int{64, 512, 1420}, "`lengths` of inner packets in bytes")
-	c.Flags().IntVar(&o.Packets, "packets", 8192, "packets of each measurement")
-	c.Flags().IntVar(&o.Rounds, "rounds", 15, "how often each is measured")
+	c.Flags().IntVar(&o.Packets, "packets", 1024, "packets of each measurement")
+	c.Flags().IntVar(&o.Rounds, "rounds", 121, "how often each is measured")
 	out := reportFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
