@@ -56,13 +56,15 @@ const (
 	ReadError
 	// UnfitTransform: the packet cannot be carried by the SA (IPv6 extension headers in UDP transport mode).
 	UnfitTransform
+	// SourceRouted: the decrypted packet has a source route or routing header that is not used up.
+	SourceRouted
 
 	drops
 )
 
 var dropNames = [drops]string{"malformed", "blocked", "no-sa", "oversize", "outbound-limit", "reassembly", "send-failed", "no-path",
 	"device-noise", "runt", "keepalive", "unknown-spi", "wrong-wrapping", "next-header", "dummy", "inner-malformed", "selector-mismatch",
-	"ecn-violation", "control-busy", "event-lost", "tun-write", "read-error", "unfit-transform"}
+	"ecn-violation", "control-busy", "event-lost", "tun-write", "read-error", "unfit-transform", "source-routed"}
 
 // String is the name that status shows.
 func (d Drop) String() string {
@@ -86,8 +88,10 @@ type Counters struct {
 	IKE       atomic.Uint64 // datagrams handed to the control queue
 	Opened    atomic.Uint64 // packets authenticated, decrypted and fit
 	Delivered atomic.Uint64 // packets written to the TUN device
-	Fragments atomic.Uint64 // fragments taken into reassembly
+	Fragments atomic.Uint64 // fragments taken into reassembly: those that wait, those joined, and the drops of Reassembly
+	Joined    atomic.Uint64 // fragments that became part of a whole datagram
 	Whole     atomic.Uint64 // datagrams that reassembly gave back
+	Split     atomic.Uint64 // packets that fragmentation before sealing made, beyond the one that there was
 	Replies   atomic.Uint64 // ICMP errors written to the TUN device
 }
 

@@ -133,7 +133,7 @@ func TestTheLastFitIsNoPassport(t *testing.T) {
 		if err := in.header.Parse(udp(step.src, "10.1.0.5", 8)); err != nil {
 			t.Fatal(err)
 		}
-		if got := in.fits(step.sa, nil); got != step.fits {
+		if got := in.fits(step.sa); got != step.fits {
 			t.Errorf("step %d: a packet from %s fits %v: %v", i, step.src, step.sa, got)
 		}
 	}

@@ -122,11 +122,11 @@ func (o *outbound) clamp(b *Bundle, pkt []byte) {
 	if h.Key.Proto != 6 || h.Key.Flags&packet.PortsKnown == 0 || len(pkt) < h.UpperOffset+14 || pkt[h.UpperOffset+13]&0x02 == 0 {
 		return
 	}
-	packet.ClampMSS(pkt, h, o.innerMTU(b)-ipHeaderLen(h.Key.Src)-20)
+	packet.ClampMSS(pkt, h, o.innerMTU(b, pkt)-ipHeaderLen(h.Key.Src)-20)
 }
 
-// innerMTU is the largest inner datagram that b carries whole.
-func (o *outbound) innerMTU(b *Bundle) int {
+// innerMTU is the largest inner datagram with the headers of pkt that b carries whole.
+func (o *outbound) innerMTU(b *Bundle, pkt []byte) int {
 	mtu := o.pathMTU(b)
 	if b.Mode == suite.Tunnel {
 		hlen := 0
@@ -135,11 +135,11 @@ func (o *outbound) innerMTU(b *Bundle) int {
 		}
 		return b.maxPayload(mtu, hlen)
 	}
-	ip := ipHeaderLen(o.header.Key.Src)
+	at, _ := packet.InsertOffset(pkt, &o.header)
 	if b.inUDP() {
-		return b.maxPayload(mtu, 0) + ip
+		return b.maxPayload(mtu, 0) + at
 	}
-	return b.maxPayload(mtu, ip) + ip
+	return b.maxPayload(mtu, at) + at
 }
 
 // seal writes the finished packet into the arena and queues it.
@@ -159,6 +159,9 @@ func (o *outbound) seal(f *plan, pkt []byte) {
 // fill frames and seals into buf, which is f.total bytes long.
 func (o *outbound) fill(buf []byte, f *plan, pkt []byte) bool {
 	b := f.b
+	if !o.usable(b) {
+		return false
+	}
 	o.writeHeader(buf, f, pkt)
 	at, n, next := f.hlen, len(f.payload), f.next
 	ah := 0
@@ -186,7 +189,6 @@ func (o *outbound) fill(buf []byte, f *plan, pkt []byte) bool {
 			return o.limit(b)
 		}
 	}
-	o.checkLimits(b)
 	return true
 }
 
@@ -213,6 +215,12 @@ func (o *outbound) writeHeader(buf []byte, f *plan, pkt []byte) {
 		packet.SetID(buf[:f.hlen], o.id())
 	}
 	packet.SetTotalLen(buf[:f.hlen], f.total)
+}
+
+// mayFragment reports whether the administrator wants the outer datagrams of a tunnel without the don't-fragment flag (RFC 4301 §8.1, "clear").
+// Deviation: in UDP the flag is set unless it is cleared so, even where the inner one is not: the path's MTU is learned either way.
+func (b *Bundle) mayFragment() bool {
+	return b.DF == "clear" && b.Mode == suite.Tunnel && b.Outer.Remote.Addr().Is4()
 }
 
 // df is the outer don't-fragment flag for the packet whose header is parsed.
@@ -242,11 +250,22 @@ func (o *outbound) limit(b *Bundle) bool {
 	return false
 }
 
-// checkLimits tells the owner once when an SA has reached a soft limit.
-func (o *outbound) checkLimits(b *Bundle) {
-	if out := b.outermost(); out.Check(o.now) == sa.Soft && out.SoftOnce() {
-		o.p.tell(Event{Kind: Expiring, Child: b.Child})
+// usable looks at the limits of every SA of b before a packet is sealed: the host may have slept since the last one. An SA past a hard limit carries
+// nothing more; the owner is told once that one has reached a soft limit.
+func (o *outbound) usable(b *Bundle) bool {
+	state := sa.Live
+	for _, out := range [...]*sa.Outbound{b.ESP, b.AH} {
+		if out != nil {
+			state = max(state, out.Check(o.now))
+		}
 	}
+	if state == sa.Hard {
+		return o.limit(b)
+	}
+	if out := b.outermost(); state == sa.Soft && out.SoftOnce() && !o.p.tell(Event{Kind: Expiring, Child: b.Child}) {
+		out.Rearm()
+	}
+	return true
 }
 
 // queue appends the finished packet to the messages, to the last run if it fits there.
@@ -262,7 +281,7 @@ func (o *outbound) queue(buf []byte, f *plan) {
 		return
 	}
 	o.msgs = append(o.msgs, route{conn: b.socket.Conn, packets: 1, kind: &countSealed,
-		Message: netio.Message{Buf: buf, N: len(buf), Remote: b.outermost().Remote(), Local: b.Outer.Local, TOS: f.tos}})
+		Message: netio.Message{Buf: buf, N: len(buf), Remote: b.outermost().Remote(), Local: b.Outer.Local, TOS: f.tos, Fragment: b.mayFragment()}})
 }
 
 // joinRun makes buf, which follows in the arena, one more segment of the last message. A shorter segment ends a run.

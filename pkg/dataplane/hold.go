@@ -24,15 +24,11 @@ type hold struct {
 // hold keeps a copy of pkt until the pair has an SA, and asks the owner for one. What finds the queue full is dropped; nothing is ever sent
 // in clear (D12).
 func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
-	if e.anyPeer() {
-		o.p.count.add(NoSA)
-		return
-	}
 	pair, _ = e.slot(pair)
 	e.holds.mu.Lock()
 	h := e.holds.pairs[pair]
 	if h == nil {
-		if len(e.holds.pairs) >= holdPairs {
+		if e.holds.closed || len(e.holds.pairs) >= holdPairs {
 			e.holds.mu.Unlock()
 			o.p.count.add(NoSA)
 			return
@@ -50,7 +46,8 @@ func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
 	} else {
 		o.p.count.add(NoSA)
 	}
-	ask := h.asked.IsZero() || o.now.Sub(h.asked) >= askAgain
+	// A peer that calls from anywhere cannot be called; but its negotiation may be about to end, and its first packet may already be answered.
+	ask := !e.anyPeer() && (h.asked.IsZero() || o.now.Sub(h.asked) >= askAgain)
 	if ask {
 		h.asked = o.now
 	}
@@ -80,6 +77,7 @@ func (p *Plane) releaseHeld(e *entry, pair Pair, b *Bundle) {
 			p.count.add(Malformed)
 			continue
 		}
+		o.joined = len(pkt) > int(p.mtu.Load())
 		o.protect(b, pkt)
 	}
 	o.flush()
@@ -106,11 +104,13 @@ func (p *Plane) dropHeld(e *entry) {
 		p.count.drop[NoSA].Add(uint64(len(h.packets)))
 		p.count.Released.Add(uint64(len(h.packets)))
 	}
-	e.holds.pairs = nil
+	e.holds.pairs, e.holds.closed = nil, true
 }
 
-// ExpireHeld drops what has waited longer than age for an SA, and returns how many packets that were.
-func (p *Plane) ExpireHeld(now time.Time, age time.Duration) (dropped int) {
+// Expire drops what has waited longer than age for an SA, and fragments whose others did not come in time; it returns how many packets of the former
+// that were. Call it every second or so.
+func (p *Plane) Expire(now time.Time, age time.Duration) (dropped int) {
+	p.frags.expire(&p.count, now)
 	s := p.snapshot.Load()
 	if s == nil || p.count.Held.Load() == p.count.Released.Load() {
 		return 0

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/netio"
@@ -50,6 +51,9 @@ type inbound struct {
 	// lastFit is the selector key that last fitted lastSA: the segments of one flow share the answer, for an SA's selectors never change.
 	lastFit packet.Key
 	lastSA  *sa.Inbound
+	// strayAt is when an unknown SPI was told of last.
+	strayAt time.Time
+	spare   []byte // memory for packets that cannot be put together in place
 }
 
 // readSocket reads one socket until it is closed. Other errors are counted and read over.
@@ -171,6 +175,7 @@ func (in *inbound) open(buf []byte, off, n, hlen int, proto suite.Protocol, unde
 	s := in.p.cfg.DB.Lookup(spi, proto)
 	if s == nil {
 		c.add(UnknownSPI)
+		in.stray(proto, spi)
 		return
 	}
 	cfg := s.Config()
@@ -188,12 +193,32 @@ func (in *inbound) open(buf []byte, off, n, hlen int, proto suite.Protocol, unde
 	payload, length, next, fresh, err := s.Open(pkt, hlen, in.now)
 	if err != nil {
 		c.inbound[sa.ReasonOf(err)].Add(1)
+		if err == sa.ErrHardLimit {
+			in.p.tell(Event{Kind: Expired, Child: cfg.ID})
+		}
 		return
+	}
+	if s.Check(in.now) == sa.Soft && s.SoftOnce() && !in.p.tell(Event{Kind: Expiring, Child: cfg.ID}) {
+		s.Rearm()
 	}
 	if fresh && in.socket != nil && in.msg.Remote != s.Remote() {
 		in.p.tell(Event{Kind: Rebound, Child: cfg.ID, Remote: in.msg.Remote})
 	}
 	in.strip(stripped{buf: buf, off: off, hlen: hlen, payload: off + payload, n: length, next: next, sa: s, tos: outerTOS})
+}
+
+// stray tells the owner of an SPI that no SA has, at most once a second: the peer may have lost a deletion.
+func (in *inbound) stray(proto suite.Protocol, spi uint32) {
+	if in.now.Sub(in.strayAt) < time.Second {
+		return
+	}
+	in.strayAt = in.now
+	ev := Event{Kind: Stray, Protocol: proto, SPI: spi, Remote: in.msg.Remote, Pair: Pair{in.msg.Local.Addr(), in.msg.Remote.Addr()}}
+	if in.socket == nil {
+		ev.Pair = Pair{in.header.Key.Dst, in.header.Key.Src}
+		ev.Remote = netip.AddrPortFrom(in.header.Key.Src, 0)
+	}
+	in.p.tell(ev)
 }
 
 // deliver queues buf[off:off+n], an inner packet that has passed every check, for the TUN device. The device may append following packets of its flow

@@ -40,7 +40,7 @@ type outbound struct {
 	used   int
 	msgs   []route
 	batch  []netio.Message
-	reasm  *packet.Reassembler
+	joined bool // the packet in hand was put together from fragments: its source lets it be fragmented
 	icmp   [1280 + tun.Headroom]byte
 
 	snap      *snapshot
@@ -55,6 +55,8 @@ type route struct {
 	conn    netio.Conn
 	packets int
 	kind    *countKind
+	joined  bool // it was put together from fragments
+	cut     bool // it is a fragment of our making
 }
 
 // countKind says which counter a message's packets go to once it is sent.
@@ -65,7 +67,6 @@ var countSealed, countPermitted countKind = 0, 1
 func (o *outbound) init(p *Plane) {
 	o.p = p
 	o.arena = make([]byte, arenaSize)
-	o.reasm = new(packet.Reassembler)
 }
 
 // begin starts a batch.
@@ -129,7 +130,7 @@ func (o *outbound) packet(pkt []byte) {
 		o.p.count.add(DeviceNoise)
 		return
 	}
-	if h.Key.Flags&packet.Fragment != 0 {
+	if o.joined = h.Key.Flags&packet.Fragment != 0; o.joined {
 		if pkt = o.reassemble(pkt); pkt == nil {
 			return
 		}
@@ -140,16 +141,10 @@ func (o *outbound) packet(pkt []byte) {
 // reassemble takes a fragment and returns the whole datagram once it is complete, its header parsed (RFC 4301 §7: ports
 // must be known, and transport mode protects whole datagrams only).
 func (o *outbound) reassemble(pkt []byte) []byte {
-	o.p.count.Fragments.Add(1)
-	whole, err := o.reasm.Add(o.now, pkt, &o.header)
-	if err != nil {
-		o.p.count.add(Reassembly)
-		return nil
-	}
+	whole := o.p.frags.add(&o.p.count, o.now, pkt, &o.header)
 	if whole == nil {
 		return nil
 	}
-	o.p.count.Whole.Add(1)
 	if err := o.header.Parse(whole); err != nil {
 		o.p.count.add(Malformed)
 		return nil
@@ -211,7 +206,7 @@ func (o *outbound) copyOut(pkt []byte, conn netio.Conn, kind *countKind) {
 	buf := o.room(len(pkt))
 	copy(buf, pkt)
 	o.used += len(pkt)
-	o.msgs = append(o.msgs, route{conn: conn, packets: 1, kind: kind, Message: netio.Message{Buf: buf, N: len(pkt),
+	o.msgs = append(o.msgs, route{conn: conn, packets: 1, kind: kind, joined: o.joined, Message: netio.Message{Buf: buf, N: len(pkt),
 		Remote: netip.AddrPortFrom(o.header.Key.Dst, 0), Local: netip.AddrPortFrom(o.header.Key.Src, 0), TOS: o.header.TOS}})
 }
 
@@ -224,62 +219,6 @@ func (o *outbound) room(n int) []byte {
 		}
 	}
 	return o.arena[o.used : o.used+n : o.used+n]
-}
-
-// flush sends what is queued, consecutive messages of one socket in one call, and counts what happened to each.
-func (o *outbound) flush() {
-	for start := 0; start < len(o.msgs); {
-		conn, end := o.msgs[start].conn, start+1
-		for end < len(o.msgs) && o.msgs[end].conn == conn {
-			end++
-		}
-		o.write(conn, o.msgs[start:end])
-		start = end
-	}
-	o.msgs, o.used = o.msgs[:0], 0
-}
-
-func (o *outbound) write(conn netio.Conn, msgs []route) {
-	o.batch = o.batch[:0]
-	var packets [2]uint64
-	for i := range msgs {
-		o.batch = append(o.batch, msgs[i].Message)
-		packets[*msgs[i].kind] += uint64(msgs[i].packets)
-	}
-	sent, err := conn.WriteBatch(o.batch)
-	c := &o.p.count
-	if err == nil && sent == len(msgs) {
-		c.Sealed.Add(packets[countSealed])
-		c.Permitted.Add(packets[countPermitted])
-		return
-	}
-	// Which messages failed is not known for each; refused ones are the remainder of what was handed over.
-	failed := uint64(len(msgs) - sent)
-	c.drop[SendFailed].Add(failed)
-	for i := range msgs[:sent] {
-		if *msgs[i].kind == countSealed {
-			c.Sealed.Add(uint64(msgs[i].packets))
-		} else {
-			c.Permitted.Add(uint64(msgs[i].packets))
-		}
-	}
-	o.learnPath(err, msgs)
-}
-
-// learnPath takes the path's MTU from a refusal, so that the next packet is answered with ICMP instead.
-func (o *outbound) learnPath(err error, msgs []route) {
-	var tooBig *netio.TooBig
-	if !errors.As(err, &tooBig) || o.snap == nil {
-		return
-	}
-	remote := msgs[0].Remote.Addr()
-	for _, e := range o.snap.byID {
-		for _, b := range e.all() {
-			if b.Outer.Remote.Addr() == remote && tooBig.MTU > 0 {
-				b.outermost().SetPMTU(o.now, tooBig.MTU)
-			}
-		}
-	}
 }
 
 // all returns the entry's bundles.

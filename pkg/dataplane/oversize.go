@@ -10,22 +10,25 @@ import (
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
+// minMTU6 is what every IPv6 path carries (RFC 8200 §5).
+const minMTU6 = 1280
+
 // oversize deals with a datagram that is too big for the path when it is sealed (RFC 4301 §8.2): one that must not be fragmented is answered with
 // ICMP; an IPv4 one in tunnel mode is fragmented before it is sealed, so that the peer need not reassemble; in transport mode, which protects
-// whole datagrams only, the sealed one is fragmented.
+// whole datagrams only, the sealed one is fragmented. So is an IPv6 one of no more than 1280 bytes, which its source may take to fit everywhere
+// (RFC 2473 §7.1), and whatever goes into a tunnel whose outer header is to say that it may be fragmented.
 func (o *outbound) oversize(f *plan, pkt []byte, mtu int) {
-	h := &o.header
-	inner := o.innerMTU(f.b)
-	// An IPv6 datagram that reassembly put together was fragmented by its source and may be again.
-	if fragmented := h.Version == 6 && len(pkt) > int(o.p.mtu.Load()); h.DF && !fragmented {
+	h, inner := &o.header, o.innerMTU(f.b, pkt)
+	switch {
+	case h.DF && (f.b.mayFragment() || h.Version == 6 && len(pkt) <= minMTU6):
+		o.fragmentAfter(f, pkt, mtu)
+	case h.DF && !o.joined:
 		o.tooBig(pkt, inner)
-		return
-	}
-	if f.b.Mode == suite.Tunnel {
+	case f.b.Mode == suite.Tunnel:
 		o.fragmentBefore(f.b, pkt, inner)
-		return
+	default:
+		o.fragmentAfter(f, pkt, mtu)
 	}
-	o.fragmentAfter(f, pkt, mtu)
 }
 
 // tooBig writes the ICMP error to the TUN device and counts the packet.
@@ -47,8 +50,10 @@ func (o *outbound) fragmentBefore(b *Bundle, pkt []byte, mtu int) {
 		return
 	}
 	whole := o.header
+	o.p.count.Split.Add(uint64(len(frags) - 1))
 	for _, frag := range frags {
 		if o.header.Parse(frag) != nil {
+			o.p.count.add(Malformed)
 			continue
 		}
 		if f, ok := o.plan(b, frag); ok {
@@ -79,6 +84,7 @@ func (o *outbound) fragmentAfter(f *plan, pkt []byte, mtu int) {
 	if ip > 0 {
 		o.wrapUDP(buf, f)
 	}
+	packet.ClearDF(buf) // AH does not cover the flags
 	var h packet.Header
 	if h.Parse(buf) != nil {
 		o.p.count.add(UnfitTransform)
@@ -89,6 +95,11 @@ func (o *outbound) fragmentAfter(f *plan, pkt []byte, mtu int) {
 		o.p.count.add(Oversize)
 		return
 	}
+	o.copyFragments(frags, h.Key.Dst, &countSealed)
+}
+
+// copyFragments queues the fragments of one packet; it counts as one, with the first.
+func (o *outbound) copyFragments(frags [][]byte, to netip.Addr, kind *countKind) {
 	for i, frag := range frags {
 		packets := 0
 		if i == 0 {
@@ -97,8 +108,8 @@ func (o *outbound) fragmentAfter(f *plan, pkt []byte, mtu int) {
 		room := o.room(len(frag))
 		copy(room, frag)
 		o.used += len(frag)
-		o.msgs = append(o.msgs, route{conn: o.p.cfg.IP, packets: packets, kind: &countSealed, Message: netio.Message{Buf: room, N: len(frag),
-			Remote: netip.AddrPortFrom(f.b.Outer.Remote.Addr(), 0), Local: netip.AddrPortFrom(f.b.Outer.Local.Addr(), 0), TOS: f.tos}})
+		o.msgs = append(o.msgs, route{conn: o.p.cfg.IP, packets: packets, kind: kind, cut: true,
+			Message: netio.Message{Buf: room, N: len(frag), Remote: netip.AddrPortFrom(to, 0)}})
 	}
 }
 

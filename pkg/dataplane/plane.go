@@ -13,6 +13,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/sa"
+	"github.com/goipsec/goipsec/pkg/suite"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
@@ -67,6 +68,8 @@ const (
 	Rebound
 	// DeviceChanged: the TUN device went up or down or changed its MTU.
 	DeviceChanged
+	// Stray: a packet came whose SPI no inbound SA has. Protocol, SPI, Pair and Remote are set; at most one a second and socket is told.
+	Stray
 )
 
 // Event tells the owner of a Plane what a packet needs.
@@ -77,6 +80,9 @@ type Event struct {
 	Pair   Pair
 	Child  uint64
 	Remote netip.AddrPort
+
+	Protocol suite.Protocol
+	SPI      uint32
 }
 
 // Pair is two addresses as this host sees them.
@@ -90,6 +96,7 @@ type Plane struct {
 	udp      map[netip.AddrPort]*Socket // by bound address, wildcard included
 	mtu      atomic.Int32
 
+	frags   fragments
 	install sync.Mutex // serialises Apply, Install and Uninstall
 	release outbound   // the worker that seals packets which were held for a negotiation; guarded by install
 	nextID  atomic.Uint32
@@ -204,6 +211,16 @@ func (p *Plane) SendIKE(d Datagram) error {
 }
 
 var errNoSocket = errors.New("dataplane: no UDP socket is bound to that local address")
+
+// SendKeepalive sends the one octet that keeps a NAT's mapping (RFC 3948 §4).
+func (p *Plane) SendKeepalive(local, remote netip.AddrPort) error {
+	s := p.socket(local)
+	if s == nil || !s.Marker {
+		return errNoSocket
+	}
+	_, err := s.WriteBatch([]netio.Message{{Buf: []byte{0xff}, N: 1, Remote: remote, Local: local}})
+	return err
+}
 
 // socket finds the socket for a local address: one bound to it, or the wildcard one of its family and port.
 func (p *Plane) socket(local netip.AddrPort) *Socket {

@@ -183,6 +183,7 @@ func (p *Plane) Uninstall(filterID string, child uint64) {
 
 // holds are the packets of one entry that wait for a negotiation.
 type holds struct {
-	mu    sync.Mutex
-	pairs map[Pair]*hold
+	mu     sync.Mutex
+	pairs  map[Pair]*hold
+	closed bool // the policy no longer has the filter: a worker that still works with the old one must not leave a packet here
 }

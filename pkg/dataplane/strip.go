@@ -22,8 +22,10 @@ func (in *inbound) strip(s stripped) {
 	switch {
 	case s.next == 59:
 		in.p.count.add(Dummy)
-	case cfg.Protocol == suite.AH && s.next == uint8(suite.ESP):
+	case cfg.Bundled && s.next == uint8(suite.ESP):
 		in.unwrapAH(s)
+	case cfg.Bundled: // the policy wants it encrypted too
+		in.p.count.add(WrongWrapping)
 	case cfg.Mode == suite.Tunnel:
 		in.tunnel(s)
 	default:
@@ -67,7 +69,7 @@ func (in *inbound) tunnel(s stripped) {
 		return
 	}
 	inner = inner[:in.header.TotalLen] // what follows is traffic flow confidentiality padding (RFC 4303 §2.7)
-	if !in.fits(s.sa, inner) {
+	if !in.fits(s.sa) {
 		return
 	}
 	tos, drop := packet.DecapsulateTOS(in.header.TOS, s.tos)
@@ -104,24 +106,46 @@ func (in *inbound) transport(s stripped) {
 		// hides no corruption.
 		packet.FixTransportChecksum(pkt, &in.header)
 	}
-	if !in.fits(s.sa, pkt) {
+	if !in.fits(s.sa) {
 		return
 	}
 	in.deliver(s.buf, off, len(pkt))
 }
 
-// makeHeader writes an IP header from the SA's addresses in front of the payload and returns where it begins.
+// makeHeader writes an IP header from the SA's addresses in front of the payload and returns where it begins. Only the first datagram of a run has room
+// for that: in front of the others lies the end of one that waits to be delivered, so that they are copied to where there is room.
 func (in *inbound) makeHeader(s *stripped) int {
 	cfg := s.sa.Config()
+	if s.off != in.msg.Off {
+		buf := in.room(headroom + s.n)
+		copy(buf[headroom:], s.buf[s.payload:s.payload+s.n])
+		s.buf, s.payload = buf, headroom
+	}
 	outer := packet.Outer{Src: cfg.Remote.Addr(), Dst: cfg.Local.Addr(), Proto: s.next, TOS: s.tos, TTL: 64, DF: true}
 	off := s.payload - outer.Len()
 	outer.Put(s.buf[off:], outer.Len()+s.n)
 	return off
 }
 
+const spareSize = 1 << 17
+
+// room cuts n bytes off the spare memory. What was cut before stays with those that hold it.
+func (in *inbound) room(n int) []byte {
+	if len(in.spare) < n {
+		in.spare = make([]byte, max(n, spareSize))
+	}
+	buf := in.spare[:n:n]
+	in.spare = in.spare[n:]
+	return buf
+}
+
 // fits checks the packet whose header is parsed against the SA's own selectors, never another's (D9). A fragment whose ports cannot be seen fits only
-// an SA for all ports.
-func (in *inbound) fits(s *sa.Inbound, pkt []byte) bool {
+// an SA for all ports. A packet on its way to an intermediate address does not show where it goes in the end, and so cannot be judged.
+func (in *inbound) fits(s *sa.Inbound) bool {
+	if in.header.SourceRouted {
+		in.p.count.add(SourceRouted)
+		return false
+	}
 	if s == in.lastSA && in.header.Key == in.lastFit {
 		return true
 	}

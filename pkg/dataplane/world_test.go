@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -53,10 +54,16 @@ type setup struct {
 	esn    bool
 	mtu    int
 	filter classifier.Filter // A's outbound; the zero value is everything between the two inner networks or hosts
+	df     string
+	life   sa.Lifetime // of the outermost SA
+	inside sa.Lifetime // of the ESP SA inside AH
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{t: t, now: time.Unix(1_700_000_000, 0), wire: netio.NewWire(netio.WireConfig{}, time.Unix(1_700_000_000, 0))}
+func newWorld(t *testing.T) *world { return newNarrowWorld(t, 0) }
+
+// newNarrowWorld is a world whose wire takes no datagram above an MTU.
+func newNarrowWorld(t *testing.T, mtu int) *world {
+	w := &world{t: t, now: time.Unix(1_700_000_000, 0), wire: netio.NewWire(netio.WireConfig{MTU: mtu}, time.Unix(1_700_000_000, 0))}
 	w.a = w.newSide("192.0.2.1", "2001:db8::1")
 	w.b = w.newSide("192.0.2.2", "2001:db8::2")
 	return w
@@ -106,9 +113,7 @@ func (f families) WriteBatch(msgs []netio.Message) (sent int, err error) {
 		}
 		n, e := c.WriteBatch(msgs[i : i+1])
 		sent += n
-		if e != nil {
-			err = e
-		}
+		err = errors.Join(err, e)
 	}
 	return sent, err
 }
@@ -217,7 +222,11 @@ func (w *world) pair(from, to *side, s setup, f classifier.Filter, spi uint32) {
 	if mtu == 0 {
 		mtu = 1500
 	}
-	b := &Bundle{Mode: s.mode, MTU: mtu, Child: 1}
+	b := &Bundle{Mode: s.mode, MTU: mtu, Child: 1, DF: s.df}
+	outer, inner := s.life, s.life
+	if s.ah {
+		inner = s.inside
+	}
 	var under *sa.Inbound
 	if s.ah {
 		key := bytes.Repeat([]byte{7}, 32)
@@ -225,8 +234,8 @@ func (w *world) pair(from, to *side, s setup, f classifier.Filter, spi uint32) {
 		check(w.t, err)
 		open, err := ah.NewOpener(suite.HMACSHA256_128, key, spi+1, s.esn)
 		check(w.t, err)
-		b.AH = sa.NewOutbound(sa.OutboundConfig{SPI: spi + 1, Protocol: suite.AH, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Selector: f, ID: 1}, w.now)
-		under = sa.NewInbound(sa.InboundConfig{SPI: spi + 1, Protocol: suite.AH, Mode: s.mode, Opener: open, Local: remote, Remote: local, ESN: s.esn, Selector: f, ID: 1}, w.now)
+		b.AH = sa.NewOutbound(sa.OutboundConfig{SPI: spi + 1, Protocol: suite.AH, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Selector: f, ID: 1, Lifetime: outer}, w.now)
+		under = sa.NewInbound(sa.InboundConfig{SPI: spi + 1, Protocol: suite.AH, Mode: s.mode, Opener: open, Local: remote, Remote: local, ESN: s.esn, Selector: f, ID: 1, Bundled: s.esp, Lifetime: outer}, w.now)
 		check(w.t, to.db.InstallManual(under))
 		b.Outer = b.AH.Config()
 	}
@@ -241,8 +250,8 @@ func (w *world) pair(from, to *side, s setup, f classifier.Filter, spi uint32) {
 		check(w.t, err)
 		open, err := esp.NewOpener(encr, key, integ, ikey, spi, s.esn)
 		check(w.t, err)
-		b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Selector: f, ID: 1}, w.now)
-		in := sa.NewInbound(sa.InboundConfig{SPI: spi, Protocol: suite.ESP, Mode: s.mode, Opener: open, Local: remote, Remote: local, ESN: s.esn, Selector: f, ID: 1, Under: under}, w.now)
+		b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Selector: f, ID: 1, Lifetime: inner}, w.now)
+		in := sa.NewInbound(sa.InboundConfig{SPI: spi, Protocol: suite.ESP, Mode: s.mode, Opener: open, Local: remote, Remote: local, ESN: s.esn, Selector: f, ID: 1, Under: under, Lifetime: inner}, w.now)
 		check(w.t, to.db.InstallManual(in))
 		if b.Outer == nil {
 			b.Outer = b.ESP.Config()
@@ -292,8 +301,12 @@ func (s *side) conserve() {
 		}
 		return n
 	}
-	in := c.FromTUN.Load() + c.Whole.Load() + c.Released.Load()
-	out := c.Sealed.Load() + c.Permitted.Load() + c.Fragments.Load() + c.Held.Load() +
+	waiting := c.Fragments.Load() - c.Joined.Load() - c.Count(Reassembly)
+	if held := s.plane.frags.table.Stats.Held; waiting != held {
+		s.w.t.Errorf("%d fragments are said to wait, and %d do", waiting, held)
+	}
+	in := c.FromTUN.Load() + c.Whole.Load() + c.Released.Load() + c.Split.Load()
+	out := c.Sealed.Load() + c.Permitted.Load() + c.Joined.Load() + waiting + c.Held.Load() +
 		drops(Malformed, Blocked, NoSA, Oversize, OutboundLimit, Reassembly, SendFailed, NoPath, DeviceNoise, UnfitTransform)
 	if in != out {
 		s.w.t.Errorf("outbound: %d packets came in and %d are accounted for: %v", in, out, c.Drops())

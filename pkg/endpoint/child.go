@@ -57,6 +57,7 @@ func buildChild(info *isakmp.ChildSA, rule *policy.Rule, pathMTU int, now time.T
 			return nil, err
 		}
 		life := sa.Limits(info.Seconds, info.Kilobytes, k.Encr, info.ESN, margin)
+		life.SoftTime = 0 // the key exchange renews in time, by a clock of its own that keeps the two ends apart
 		if c.manual {
 			life = sa.Limits(0, 0, k.Encr, info.ESN, 0)
 			life.SoftTime, life.HardTime, life.SoftBytes, life.HardBytes = 0, 0, 0, 0
@@ -65,7 +66,7 @@ func buildChild(info *isakmp.ChildSA, rule *policy.Rule, pathMTU int, now time.T
 			Remote: info.Remote, ESN: info.ESN, Lifetime: life, Selector: info.Selector, ID: info.ID, Rule: info.Rule}, now)
 		in := sa.NewInbound(sa.InboundConfig{SPI: k.SPIIn, Protocol: k.Protocol, Mode: info.Mode, Opener: open, Local: info.Local,
 			Remote: info.Remote, ESN: info.ESN, Lifetime: life, Window: window(rule), Under: under, Selector: info.Selector.Mirror(),
-			ID: info.ID, Rule: info.Rule}, now)
+			Bundled: k.Protocol == suite.AH && len(info.Protocols) > 1, ID: info.ID, Rule: info.Rule}, now)
 		c.in[i], under = in, in
 		if k.Protocol == suite.AH {
 			c.bundle.AH = out

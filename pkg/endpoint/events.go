@@ -34,6 +34,8 @@ func (e *Endpoint) planeEvent(now time.Time, ev dataplane.Event) {
 		e.rebound(now, ev.Child, ev.Remote)
 	case dataplane.DeviceChanged:
 		e.host.deviceChanged()
+	case dataplane.Stray:
+		e.engine.UnknownSPI(now, ev.Pair.Local, ev.Remote, ev.Protocol, ev.SPI)
 	}
 }
 
@@ -173,6 +175,10 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 			if c.info.PeerID == ev.PeerID && c.info.Remote.Port() != 0 {
 				e.move(c, ev.Remote)
 			}
+		}
+	case isakmp.Keepalive:
+		if err := e.plane.SendKeepalive(ev.Local, ev.Remote); err != nil {
+			e.logs.log(e.log, now, slog.LevelDebug, "a NAT keepalive could not be sent", "remote", ev.Remote, "error", err)
 		}
 	case isakmp.Failed:
 		e.negotiationFailed(now, ev)
@@ -324,7 +330,7 @@ func (e *Endpoint) housekeeping(now time.Time) {
 			c.packetsIn, c.packetsOut = in, out
 		}
 	}
-	e.plane.ExpireHeld(now, e.opts.HoldTime)
+	e.plane.Expire(now, e.opts.HoldTime)
 }
 
 // waiter waits for the SA of a filter.

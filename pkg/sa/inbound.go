@@ -28,6 +28,8 @@ type InboundConfig struct {
 	Window int
 	// Under is the AH SA through which this SA's packets must arrive (AH and ESP on one packet), or nil.
 	Under *Inbound
+	// Bundled is set on an AH SA that ESP SAs name in Under: what it carries must be ESP.
+	Bundled bool
 	// HighestSequence is the highest number that counts as received: 0, but in tests.
 	HighestSequence uint64
 	Selector        classifier.Filter // as inbound packets look: Src is remote
