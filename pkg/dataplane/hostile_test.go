@@ -98,7 +98,7 @@ func feed(w *world, payload []byte) [][]byte {
 
 func readMalformed(t *testing.T) malformed {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/esp_authenticated_malformed.json")
+	raw, err := os.ReadFile("../esp/testdata/authenticated_malformed.json")
 	check(t, err)
 	var m malformed
 	check(t, json.NewDecoder(strings.NewReader(string(raw))).Decode(&m))
