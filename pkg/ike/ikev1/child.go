@@ -170,18 +170,13 @@ func (m *Machine) setLifetimes(now time.Time, c *child) {
 	c.idle.ring = func(now time.Time) { m.checkIdle(now, c) }
 	m.alarms.set(&c.soft, c.softAt)
 	m.alarms.set(&c.hard, c.hardAt)
-	m.alarms.set(&c.idle, now.Add(c.idleTimeout()))
-}
-
-func (c *child) idleTimeout() time.Duration {
-	if t := c.filter.Rule.Peer.IdleTimeout; t > 0 {
-		return t
+	if idle := c.filter.Rule.Peer.Idle(); idle > 0 {
+		m.alarms.set(&c.idle, now.Add(idle))
 	}
-	return policy.DefaultIdleTimeout
 }
 
 func (m *Machine) checkIdle(now time.Time, c *child) {
-	if end := c.trafficAt.Add(c.idleTimeout()); end.After(now) {
+	if end := c.trafficAt.Add(c.filter.Rule.Peer.Idle()); end.After(now) {
 		m.alarms.set(&c.idle, end)
 		return
 	}

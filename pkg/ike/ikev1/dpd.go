@@ -11,18 +11,14 @@ import (
 
 // Dead peer detection (RFC 3706), driven by worry: traffic that leaves while nothing comes back.
 
-const (
-	defaultDPDInterval = 15 * time.Second
-	defaultDPDTimeout  = 30 * time.Second
-	dpdProbes          = 5 // within the timeout
-)
+const dpdProbes = 5 // within the timeout
 
 // worry is the state of DPD for a peer.
 type worry struct {
 	alarm   alarm
 	probing bool
 	until   time.Time
-	options policy.PeerOptions
+	timeout time.Duration
 }
 
 // dpdProbe holds the sequence numbers of one SA: ours, and the last of the peer's.
@@ -38,20 +34,18 @@ func (m *Machine) alive(_ time.Time, p *peer) {
 	m.alarms.clear(&p.worry.alarm)
 }
 
-// worryAbout begins to worry about a peer that traffic was sent to.
+// worryAbout begins to worry about a peer that traffic was sent to, unless the rule says never to.
 func (m *Machine) worryAbout(now time.Time, p *peer, o policy.PeerOptions) {
 	if p.worry.alarm.pos > 0 || p.worry.probing {
 		return
 	}
-	if o.DPDInterval == 0 {
-		o.DPDInterval = defaultDPDInterval
+	interval, timeout := o.DPD()
+	if interval == 0 {
+		return
 	}
-	if o.DPDTimeout == 0 {
-		o.DPDTimeout = defaultDPDTimeout
-	}
-	p.worry.options = o
+	p.worry.timeout = timeout
 	p.worry.alarm.ring = func(now time.Time) { m.probe(now, p) }
-	m.alarms.set(&p.worry.alarm, now.Add(o.DPDInterval))
+	m.alarms.set(&p.worry.alarm, now.Add(interval))
 }
 
 // probe asks "are you there?", again and again until there is an answer or the time is over. Without a main-mode SA a new one is the
@@ -59,10 +53,10 @@ func (m *Machine) worryAbout(now time.Time, p *peer, o policy.PeerOptions) {
 func (m *Machine) probe(now time.Time, p *peer) {
 	w := &p.worry
 	if !w.probing {
-		w.probing, w.until = true, now.Add(w.options.DPDTimeout)
+		w.probing, w.until = true, now.Add(w.timeout)
 	}
 	if !now.Before(w.until) {
-		m.peerDead(now, p, "the peer did not answer in "+w.options.DPDTimeout.String())
+		m.peerDead(now, p, "the peer did not answer in "+w.timeout.String())
 		return
 	}
 	if s := p.newest(); s != nil && s.dpd {
@@ -70,7 +64,7 @@ func (m *Machine) probe(now time.Time, p *peer) {
 	} else if p.negotiating() == nil {
 		m.begin(now, p, 0)
 	}
-	next := now.Add(w.options.DPDTimeout / dpdProbes)
+	next := now.Add(w.timeout / dpdProbes)
 	if next.After(w.until) {
 		next = w.until
 	}
