@@ -75,6 +75,17 @@ func TestRunNeedsRoot(t *testing.T) {
 	}
 }
 
+func TestEveryPeerHasADriver(t *testing.T) {
+	for _, name := range append(Peers(), Bare, "goipsec=./x") {
+		if p, err := newPeer(name, Options{}); p == nil || err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := newPeer("openvpn", Options{}); err == nil {
+		t.Error("a driver for a stranger")
+	}
+}
+
 func TestCPUTime(t *testing.T) {
 	const stat = "4242 (a) (b) S 1 4242 4242 0 -1 4194560 100 0 0 0 123 45 0 0 20 0 9 0 5000 1000000 100 18446744073709551615\n"
 	if d, err := cpuTime(stat); d != 1680*time.Millisecond || err != nil {

@@ -67,6 +67,13 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// Every peer that is offered has a driver.
+func TestEveryPeerIsKnown(t *testing.T) {
+	if _, err := (Options{Peers: Peers()}).complete(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnotherBuild(t *testing.T) {
 	for peer, want := range map[string]string{"goipsec": "", "goipsec=": "", "wireguard-go": "", "goipsec=/tmp/old": "/tmp/old"} {
 		if got := anotherBuild(peer); got != want {

@@ -30,12 +30,15 @@ var ErrUnsupported = errors.New("bench e2e needs network namespaces and a TUN de
 // ErrOptions is what every error about Options wraps.
 var ErrOptions = errors.New("bench e2e")
 
-// Peers names the tunnels that can be measured.
-func Peers() []string { return []string{"goipsec", "wireguard-go"} }
+// Peers names the tunnels that can be measured. Tailscale is its fork of wireguard-go, a program like the original.
+func Peers() []string { return []string{"goipsec", "wireguard-go", "tailscale"} }
+
+// DefaultPeers names those that are measured unless others are asked for.
+func DefaultPeers() []string { return Peers()[:2] }
 
 func (o Options) complete() (Options, error) {
 	if len(o.Peers) == 0 {
-		o.Peers = Peers()
+		o.Peers = DefaultPeers()
 	}
 	if len(o.Flows) == 0 {
 		o.Flows = []int{1, 4}

@@ -53,6 +53,8 @@ func newPeer(name string, o Options) (peer, error) {
 		return &goipsec{program: o.Program}, nil
 	case "wireguard-go":
 		return &wireguard{module: "golang.zx2c4.com/wireguard", version: "v0.0.0-20260522210424-ecfc5a8d5446", cache: o.Cache}, nil
+	case "tailscale":
+		return &wireguard{module: "github.com/tailscale/wireguard-go", version: "v0.0.0-20260928213032-417aef361226", cache: o.Cache}, nil
 	}
 	return nil, fmt.Errorf("peer %s has no driver", name)
 }

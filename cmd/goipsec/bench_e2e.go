@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,7 @@ once. Nothing is left behind, and the host's own network is not touched.`,
 		Args: usage(cobra.NoArgs),
 	}
 	var o e2e.Options
-	c.Flags().StringSliceVar(&o.Peers, "peers", e2e.Peers(), "the `tunnels` to measure, goipsec=FILE for another build; ratios are of the first to each other")
+	c.Flags().StringSliceVar(&o.Peers, "peers", e2e.DefaultPeers(), "the `tunnels` to measure, of "+strings.Join(e2e.Peers(), ", ")+", and goipsec=FILE for another build; ratios are of the first to each other")
 	c.Flags().IntSliceVar(&o.Flows, "flows", []int{1, 4}, "`numbers` of parallel TCP connections, a measurement each")
 	c.Flags().IntVar(&o.Seconds, "seconds", 10, "length of each measurement of TCP, after a second that is not counted")
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "how often each is measured")
