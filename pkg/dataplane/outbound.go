@@ -43,6 +43,8 @@ type outbound struct {
 	joined bool // the packet in hand was put together from fragments: its source lets it be fragmented
 	icmp   [1280 + tun.Headroom]byte
 
+	origin origin
+
 	snap      *snapshot
 	lastKey   packet.Key
 	lastEntry *entry
@@ -194,6 +196,11 @@ func (o *outbound) route(pkt []byte) {
 
 // permit sends pkt unchanged past the TUN device.
 func (o *outbound) permit(pkt []byte) {
+	if o.stranger() {
+		o.p.count.add(NoSA)
+		o.p.tell(Event{Kind: AddressesChanged, Pair: Pair{Local: o.header.Key.Src}})
+		return
+	}
 	if o.p.cfg.IP == nil {
 		o.p.count.add(NoPath)
 		return

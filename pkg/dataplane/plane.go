@@ -28,6 +28,9 @@ type Config struct {
 	// IP sends whole datagrams of either family past the TUN: raw ESP and AH, and permitted clear packets. Nil where the system
 	// has none; such packets are then dropped and counted.
 	IP netio.Conn
+	// Stranger reports whether the source of a packet that the policy permits is an address of this host that the policy does not know yet.
+	// Such a packet is dropped, and AddressesChanged is told. Nil: there are none.
+	Stranger func(netip.Addr) bool
 	// DB finds inbound SAs.
 	DB *sa.DB
 	// Clock is read once a batch.
@@ -206,7 +209,8 @@ func (p *Plane) SendIKE(d Datagram) error {
 	if s.Marker {
 		data = append(make([]byte, 4, 4+len(d.Data)), d.Data...)
 	}
-	_, err := s.WriteBatch([]netio.Message{{Buf: data, N: len(data), Remote: d.Remote, Local: d.Local}})
+	// A message of the key exchange is seldom longer than a path takes, and cannot be made shorter: then it goes in fragments.
+	_, err := s.WriteBatch([]netio.Message{{Buf: data, N: len(data), Remote: d.Remote, Local: d.Local, Fragment: true}})
 	return err
 }
 

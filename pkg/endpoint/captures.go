@@ -17,7 +17,8 @@ var errNoSource = errors.New("this host has no address of the peer's family")
 
 // plan says what must be routed into the TUN device for a policy: wherever an outbound filter that blocks or protects points to. Filters that permit need
 // no route: what they except is captured, if at all, by what they are exceptions from.
-func plan(c *policy.Compiled, own []netip.Addr, sourceFor func(netip.Addr) (netip.Addr, error)) route.Plan {
+// What rules for *me* point to is captured whether or not the host has an address now: it may have one the next moment, and use it at once.
+func plan(c *policy.Compiled, own []netip.Addr, owned families, sourceFor func(netip.Addr) (netip.Addr, error)) route.Plan {
 	var p route.Plan
 	seen := map[netip.Prefix]bool{}
 	for _, f := range c.Outbound {
@@ -38,6 +39,14 @@ func plan(c *policy.Compiled, own []netip.Addr, sourceFor func(netip.Addr) (neti
 			if !seen[net] {
 				seen[net] = true
 				p.Captures = append(p.Captures, capture(net, f, &p, own, sourceFor))
+			}
+		}
+	}
+	for _, r := range c.Policy.Rules {
+		for _, net := range pointedTo(r) {
+			if owned.has(net.Addr()) && !seen[net] {
+				seen[net] = true
+				p.Captures = append(p.Captures, capture(net, &policy.QuickModeFilter{Rule: r}, &p, own, sourceFor))
 			}
 		}
 	}

@@ -96,7 +96,8 @@ func (e *Endpoint) prepare() (err error) {
 			err = errors.Join(err, e.host.close(), e.closeKeys())
 		}
 	}()
-	if e.compiled, err = policy.Compile(e.policy, e.host.addresses()); err != nil {
+	own := e.host.addresses()
+	if e.compiled, err = policy.Compile(e.policy, own); err != nil {
 		return err
 	}
 	parts, err := e.host.open(e.compiled)
@@ -107,7 +108,7 @@ func (e *Endpoint) prepare() (err error) {
 		e.warn(w)
 	}
 	e.changes, e.paths = parts.changes, parts.paths
-	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: time.Now,
+	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, Stranger: e.host.stranger, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: time.Now,
 		Events: e.events, Control: e.control, Rand: rand.Reader, MTU: parts.mtu})
 	if err != nil {
 		return err
@@ -118,6 +119,7 @@ func (e *Endpoint) prepare() (err error) {
 		return err
 	}
 	e.plane.Apply(e.compiled)
+	e.host.inForce(own)
 	e.applied = e.started
 	return e.installManual(e.compiled, e.started)
 }

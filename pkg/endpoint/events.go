@@ -32,6 +32,8 @@ func (e *Endpoint) planeEvent(now time.Time, ev dataplane.Event) {
 		e.expired(now, ev.Child)
 	case dataplane.Rebound:
 		e.rebound(now, ev.Child, ev.Remote)
+	case dataplane.AddressesChanged:
+		e.strangeSource(now, ev.Pair.Local)
 	case dataplane.DeviceChanged:
 		e.host.deviceChanged()
 	case dataplane.Stray:

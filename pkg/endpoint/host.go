@@ -17,6 +17,11 @@ type host interface {
 	open(c *policy.Compiled) (*opened, error)
 	// apply changes routes and guard to those of another policy, or of the same one after a change of addresses.
 	apply(c *policy.Compiled) error
+	// inForce says that the policy in force was expanded for these addresses of the host.
+	inForce(own []netip.Addr)
+	// stranger reports whether an address is the host's and the policy in force does not know it; leaveOut that it knows it, and does not count it as *me*.
+	stranger(netip.Addr) bool
+	leaveOut(netip.Addr)
 	// sourceFor is the local address that packets to remote leave from.
 	sourceFor(remote netip.Addr) (netip.Addr, error)
 	// pathMTU is that of the path to remote, in bytes.
@@ -56,6 +61,10 @@ func (h *partsHost) open(c *policy.Compiled) (*opened, error) {
 }
 
 func (h *partsHost) apply(*policy.Compiled) error { return nil }
+
+func (h *partsHost) inForce([]netip.Addr)     {}
+func (h *partsHost) stranger(netip.Addr) bool { return false }
+func (h *partsHost) leaveOut(netip.Addr)      {}
 
 func (h *partsHost) sourceFor(remote netip.Addr) (netip.Addr, error) {
 	for _, u := range h.parts.UDP {

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -47,7 +48,8 @@ func (e *Endpoint) reload(now time.Time, p *policy.Policy, err error) error {
 // change compiles p and puts it in force everywhere, in the order in which nothing passes that either policy forbids: the guard, routes, data plane,
 // key exchange.
 func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
-	c, err := policy.Compile(p, e.host.addresses())
+	own := e.host.addresses()
+	c, err := policy.Compile(p, own)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicyFile, err)
 	}
@@ -63,6 +65,7 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 	}
 	e.policy, e.compiled, e.applied = p, c, now
 	e.plane.Apply(c)
+	e.host.inForce(own)
 	e.engine.SetPolicy(now, c)
 	e.drain(now)
 	e.dropManual(c)
@@ -70,9 +73,18 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 }
 
 // addressesChanged follows the host's addresses: *me* stands for others now.
-func (e *Endpoint) addressesChanged(now time.Time) {
-	if err := e.change(now, e.policy); err != nil {
+func (e *Endpoint) addressesChanged(now time.Time) (applied bool) {
+	err := e.change(now, e.policy)
+	if err != nil {
 		e.logs.log(e.log, now, 8, "the host's addresses changed and the policy could not be expanded again; it is tried at the next change", "error", err)
+	}
+	return err == nil
+}
+
+// strangeSource follows a change of addresses that a packet from the host itself has told of, before the system did.
+func (e *Endpoint) strangeSource(now time.Time, source netip.Addr) {
+	if e.host.stranger(source) && e.addressesChanged(now) {
+		e.host.leaveOut(source)
 	}
 }
 

@@ -33,6 +33,8 @@ type systemHost struct {
 	plan    route.Plan
 	guarded bool
 	paths   netio.PathEvents
+	known   knownSources
+	owned   families
 	cancel  context.CancelFunc
 
 	once sync.Once
@@ -231,7 +233,9 @@ func (h *systemHost) guardConfig(c *policy.Compiled) guard.Config {
 }
 
 func (h *systemHost) applyRoutes(c *policy.Compiled) error {
-	h.plan = plan(c, h.addresses(), h.sourceFor)
+	own := h.addresses()
+	h.owned.see(own)
+	h.plan = plan(c, own, h.owned, h.sourceFor)
 	return h.routes.Apply(h.plan)
 }
 
@@ -264,6 +268,17 @@ func (h *systemHost) watch() (<-chan struct{}, error) {
 	}()
 	return signal, nil
 }
+
+func (h *systemHost) inForce(own []netip.Addr) {
+	own = slices.Clone(own)
+	for _, inner := range h.plan.Addresses {
+		own = append(own, inner.Addr())
+	}
+	h.known.set(own)
+}
+
+func (h *systemHost) stranger(a netip.Addr) bool { return h.known.stranger(a) }
+func (h *systemHost) leaveOut(a netip.Addr)      { h.known.add(a) }
 
 func (h *systemHost) sourceFor(remote netip.Addr) (netip.Addr, error) {
 	return route.SourceFor(remote, h.id.Mark)
