@@ -278,3 +278,19 @@ func TestD12NothingInClearInAnyState(t *testing.T) {
 	clear("after a reload")
 	w.a.conserve()
 }
+
+// TestF8LongIKEMessagesGoInFragments: a message of the key exchange that is longer than its path is not refused for ever.
+func TestF8LongIKEMessagesGoInFragments(t *testing.T) {
+	w := newWorld(t)
+	w.wire.Configure(netio.WireConfig{MTU: 500})
+	for _, s := range w.a.plane.cfg.UDP[:2] { // with the marker, and without
+		d := Datagram{Local: s.LocalAddr(), Remote: netip.AddrPortFrom(w.b.addr[0], s.LocalAddr().Port()), Data: bytes.Repeat([]byte{7}, 1500)}
+		if err := w.a.plane.SendIKE(d); err != nil {
+			t.Fatal(err)
+		}
+		w.b.receive()
+		if got := <-w.b.control; !bytes.Equal(got.Data, d.Data) {
+			t.Errorf("%d bytes arrived", len(got.Data))
+		}
+	}
+}
