@@ -50,6 +50,12 @@ func up(ctx context.Context, f upFlags) error {
 	if err != nil {
 		return err
 	}
+	// A signal that comes while the host is being prepared must not end the process halfway.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	file, err := config.Load(f.config)
 	if err != nil {
 		return err
@@ -70,11 +76,6 @@ func up(ctx context.Context, f upFlags) error {
 		return errors.Join(err, l.Close())
 	}
 	srv := control.Serve(l, ep)
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	go reloadOn(ctx, hup, ep, log)
 	log.Info("up", "policy", file.Assigned.Name, "socket", f.socket, "pid", os.Getpid())
 	return errors.Join(ep.Run(ctx), srv.Close())
@@ -107,17 +108,20 @@ func (f *upFlags) options(ctx context.Context, file *config.File, log *slog.Logg
 		name = f.tun
 	}
 	return endpoint.Options{
-		Policy: p, Load: func() (*policy.Policy, error) { return f.again(ctx) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
+		Policy: p, Load: func() (*policy.Policy, error) { return f.again(ctx, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
 		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
 		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
 	}, nil
 }
 
 // again reads the policy for a reload. The file's other settings take a restart.
-func (f *upFlags) again(ctx context.Context) (*policy.Policy, error) {
+func (f *upFlags) again(ctx context.Context, log *slog.Logger) (*policy.Policy, error) {
 	file, err := config.Load(f.config)
 	if err != nil {
 		return nil, err
+	}
+	for _, w := range file.Warnings {
+		log.Warn(w.String())
 	}
 	return resolve(ctx, file.Assigned)
 }

@@ -275,3 +275,37 @@ func TestD18UnknownSPIsAreToldSparingly(t *testing.T) {
 		t.Errorf("%d messages in ten seconds, %d peers", sent, len(m.peers))
 	}
 }
+
+// TestA7ChildrenOfOnePeerAreCapped: a peer that makes children without end is refused at 1024, and those that it has go on.
+func TestA7ChildrenOfOnePeerAreCapped(t *testing.T) {
+	c := newCouple(t, suite.GroupNone)
+	c.want(0)
+	c.deliver(start, 100)
+	var old *child
+	for _, old = range c.m[0].children {
+	}
+	s := c.sa(0)
+	made := 1
+	for range 2 * maxChildren {
+		w := &want{filter: old.filter, selector: old.sa.Selector, replaces: old.sa.ID}
+		old.peer.wants = append(old.peer.wants, w)
+		c.m[0].startQuickMode(start, s, w)
+		c.deliver(start, 20)
+		// Exchanges that have ended are remembered for a while; let that while be over for this test.
+		for _, m := range c.m {
+			for _, s := range m.established {
+				clear(s.phase2)
+			}
+		}
+		if len(c.m[1].children) > maxChildren {
+			t.Fatalf("%d children", len(c.m[1].children))
+		}
+		if c.m[1].stats.Refused > 0 {
+			break
+		}
+		made++
+	}
+	if made != maxChildren || c.m[1].stats.Refused != 1 || len(c.m[1].children) != maxChildren {
+		t.Errorf("%d children were made, %d are there, %d refused", made, len(c.m[1].children), c.m[1].stats.Refused)
+	}
+}
