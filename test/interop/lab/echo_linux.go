@@ -104,18 +104,18 @@ func (e *echoer) ask() bool {
 	}
 }
 
-// echoData is in every request, and must come back.
-const echoData = "goipsec asks for an echo of these sixty-four bytes, all of them."
+// EchoData is in every request, and must come back.
+const EchoData = "goipsec asks for an echo of these sixty-four bytes, all of them."
 
 func (e *echoer) request() []byte {
-	m := make([]byte, 8, 8+len(echoData))
+	m := make([]byte, 8, 8+len(EchoData))
 	m[0] = 8
 	if e.from.Is6() {
 		m[0] = 128 // the kernel fills in the checksum of ICMPv6
 	}
 	binary.BigEndian.PutUint16(m[4:], e.id)
 	binary.BigEndian.PutUint16(m[6:], e.sequence)
-	m = append(m, echoData...)
+	m = append(m, EchoData...)
 	if e.from.Is4() {
 		sum := uint32(0)
 		for i := 0; i < len(m); i += 2 {
@@ -143,7 +143,7 @@ func (e *echoer) answer(m []byte, sender unix.Sockaddr) (sequence uint16, ok boo
 			return 0, false
 		}
 	}
-	if len(m) < 8 || m[0] != want || binary.BigEndian.Uint16(m[4:]) != e.id || string(m[8:]) != echoData {
+	if len(m) < 8 || m[0] != want || binary.BigEndian.Uint16(m[4:]) != e.id || string(m[8:]) != EchoData {
 		return 0, false
 	}
 	return binary.BigEndian.Uint16(m[6:]), true

@@ -71,6 +71,19 @@ func (l *Lab) Launch(h *Host, policy string, flags ...string) *Goipsec {
 	return g
 }
 
+// In is the same goipsec for the lab of a subtest.
+func (g *Goipsec) In(l *Lab) *Goipsec {
+	process := *g.Process
+	process.lab = l
+	from := len(process.Log.String())
+	l.t.Cleanup(func() {
+		if l.t.Failed() {
+			l.t.Logf("what goipsec printed:\n%s", tail(process.Log.String()[from:], 6000))
+		}
+	})
+	return &Goipsec{Process: &process, Host: g.Host.In(l), Policy: g.Policy, Socket: g.Socket, Keylog: g.Keylog}
+}
+
 func (g *Goipsec) restart(l *Lab, flags []string) {
 	l.t.Helper()
 	args := append([]string{l.Binary(), "up", "-c", g.Policy, "--socket", g.Socket}, flags...)
