@@ -253,6 +253,9 @@ func (o *outbound) limit(b *Bundle) bool {
 // usable looks at the limits of every SA of b before a packet is sealed: the host may have slept since the last one. An SA past a hard limit carries
 // nothing more; the owner is told once that one has reached a soft limit.
 func (o *outbound) usable(b *Bundle) bool {
+	if b == o.checked {
+		return true // the time of a batch is one, and bytes and packets past a hard limit are refused by the SA itself
+	}
 	state := sa.Live
 	for _, out := range [...]*sa.Outbound{b.ESP, b.AH} {
 		if out != nil {
@@ -265,6 +268,7 @@ func (o *outbound) usable(b *Bundle) bool {
 	if out := b.outermost(); state == sa.Soft && out.SoftOnce() && !o.p.tell(Event{Kind: Expiring, Child: b.Child}) {
 		out.Rearm()
 	}
+	o.checked = b
 	return true
 }
 

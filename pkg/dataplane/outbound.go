@@ -49,6 +49,7 @@ type outbound struct {
 	lastKey   packet.Key
 	lastEntry *entry
 	lastOK    bool
+	checked   *Bundle // its limits were looked at in this batch
 }
 
 // route is a message and the socket that it leaves by.
@@ -75,7 +76,7 @@ func (o *outbound) init(p *Plane) {
 func (o *outbound) begin() {
 	o.now = o.p.cfg.Clock()
 	o.snap = o.p.snapshot.Load()
-	o.lastOK = false
+	o.lastOK, o.checked = false, nil
 }
 
 // readTUN reads the device until it is closed. An error that is not the device's end is counted and read over (F9).
