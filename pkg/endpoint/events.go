@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -131,14 +132,23 @@ func (e *Endpoint) pathChanged(now time.Time, ev netio.PathEvent) {
 // drain applies every effect that the key exchange has ready, in order, but for one thing: inbound SAs are there before any message goes out, because
 // the peer may use them as soon as it has that message.
 func (e *Endpoint) drain(now time.Time) {
-	var list []isakmp.Event
+	for list := e.effects(); len(list) > 0; list = e.effects() { // applying them may have effects of its own
+		e.applyAll(now, list)
+	}
+}
+
+// effects takes what the key exchange has ready.
+func (e *Endpoint) effects() (list []isakmp.Event) {
 	for {
 		ev, ok := e.engine.Next()
 		if !ok {
-			break
+			return list
 		}
 		list = append(list, ev)
 	}
+}
+
+func (e *Endpoint) applyAll(now time.Time, list []isakmp.Event) {
 	for _, ev := range list {
 		switch ev := ev.(type) {
 		case isakmp.InboundReady:
@@ -255,12 +265,14 @@ func (e *Endpoint) childUp(now time.Time, info *isakmp.ChildSA) {
 	c := e.ensureChild(now, info)
 	if c == nil {
 		e.engine.Delete(now, info.ID)
+		e.wake(info.Filter, errors.New("the negotiated SA could not be installed; goipsec status tells why"))
 		return
 	}
 	c.up = true
 	if !e.plane.Install(info.Filter, c.pair(), c.bundle) {
 		e.log.Warn("a new SA has no place in the policy any more, or its filter has too many pairs of hosts; it is deleted", "rule", info.Rule)
 		e.engine.Delete(now, info.ID)
+		e.wake(info.Filter, errors.New("the negotiated SA has no place: the policy has changed, or its filter has too many pairs of hosts"))
 		return
 	}
 	e.log.Info("quick-mode SA established", "id", info.ID, "rule", info.Rule, "local", info.Local, "remote", info.Remote, "mode", modeName(info.Mode),

@@ -29,6 +29,7 @@ func (e *Endpoint) Connect(ctx context.Context, target string) error {
 	case err = <-w.result:
 		return err
 	case <-ctx.Done():
+		_ = e.do(func(time.Time) { e.waiters = slices.DeleteFunc(e.waiters, func(x *waiter) bool { return x == w }) })
 		return fmt.Errorf("the negotiation with %s goes on, but was not waited for any longer: %w", target, ctx.Err())
 	case <-e.done:
 		return errors.New("the endpoint has stopped")

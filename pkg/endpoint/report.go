@@ -46,11 +46,11 @@ func (e *Endpoint) report(now time.Time, s *Status) {
 
 func (e *Endpoint) reportTraffic(s *Status) {
 	c := e.plane.Counters()
+	ike := c.IKE.Load() // before the datagrams, of which they are a part
 	s.Traffic = Traffic{FromTUN: c.FromTUN.Load(), Sealed: c.Sealed.Load(), Permitted: c.Permitted.Load(), Sent: c.Sealed.Load() + c.Permitted.Load(),
-		Received: c.FromWire.Load() - c.IKE.Load(), Opened: c.Opened.Load(), Delivered: c.Delivered.Load(), IKEDatagramsIn: c.IKE.Load()}
-	if held, released := c.Held.Load(), c.Released.Load(); held > released {
-		s.Traffic.Waiting = held - released
-	}
+		Received: c.FromWire.Load() - ike, Opened: c.Opened.Load(), Delivered: c.Delivered.Load(), IKEDatagramsIn: ike}
+	released := c.Released.Load()
+	s.Traffic.Waiting = c.Held.Load() - released
 	for _, ch := range e.children {
 		s.Traffic.OpenedBytes += ch.in[0].Stats(s.Now).Bytes
 		s.Traffic.SealedBytes += ch.bundleStats(s.Now).Bytes

@@ -280,8 +280,26 @@ func (h *systemHost) inForce(own []netip.Addr) {
 func (h *systemHost) stranger(a netip.Addr) bool { return h.known.stranger(a) }
 func (h *systemHost) leaveOut(a netip.Addr)      { h.known.add(a) }
 
+// sourceFor is what the route to remote says, unless this endpoint listens on other addresses only.
 func (h *systemHost) sourceFor(remote netip.Addr) (netip.Addr, error) {
-	return route.SourceFor(remote, h.id.Mark)
+	source, err := route.SourceFor(remote, h.id.Mark)
+	return listening(h.opts.Listen, remote, source, err)
+}
+
+// listening chooses an address that peers can answer to: the source of the route, or else the first one of its family that the endpoint listens on.
+func listening(listen []netip.Addr, remote, source netip.Addr, err error) (netip.Addr, error) {
+	if err != nil || len(listen) == 0 || slices.Contains(listen, source) {
+		return source, err
+	}
+	for _, a := range listen {
+		if a.Is4() == remote.Is4() && (!a.IsUnspecified()) {
+			return a, nil
+		}
+		if a.Is4() == remote.Is4() {
+			return source, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("none of the addresses that listen names is of the family of %v", remote)
 }
 
 func (h *systemHost) pathMTU(remote netip.Addr) int {
@@ -291,12 +309,19 @@ func (h *systemHost) pathMTU(remote netip.Addr) int {
 	return defaultPathMTU
 }
 
-// deviceChanged puts the routes back that the system took away when the device went down.
+// deviceChanged brings a device up again that was taken down, and puts back what the system took away with it. An MTU that somebody gave it stays.
 func (h *systemHost) deviceChanged() {
-	if mtu, err := h.device.MTU(); err == nil {
+	if mtu, err := h.device.MTU(); err == nil && mtu != h.mtu {
 		h.mtu = mtu
+		if err := h.routes.SetMTU(mtu); err != nil {
+			h.opts.Log.Warn("the TUN device's MTU changed and could not be kept", "device", h.name, "error", err)
+		}
 	}
-	if err := h.routes.Apply(h.plan); err != nil {
+	err := h.routes.Setup()
+	if err == nil {
+		err = h.routes.Apply(h.plan)
+	}
+	if err != nil {
 		h.opts.Log.Warn("the TUN device changed and its routes could not be set again", "device", h.name, "error", err)
 	}
 }
