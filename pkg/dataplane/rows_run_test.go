@@ -120,7 +120,7 @@ func TestF9TheReaderGoesOn(t *testing.T) {
 
 // TestF9TheReaderNeverExitsSilently: a device that is deleted, or fails without end, stops the plane with an error, and soon.
 func TestF9TheReaderNeverExitsSilently(t *testing.T) {
-	for _, broken := range []error{tun.ErrGone, syscall.EBADFD} {
+	for _, broken := range []error{tun.ErrGone, syscall.EBADF} {
 		var reads []scripted
 		for range 5000 {
 			reads = append(reads, scripted{err: broken})
