@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -77,18 +78,18 @@ func (h *systemHost) open(c *policy.Compiled) (*opened, error) {
 	if err := h.installGuard(c, o); err != nil {
 		return nil, err
 	}
+	loosened, err := h.loosen()
+	if err != nil {
+		return nil, err
+	}
+	if loosened != "" {
+		o.warnings = append(o.warnings, loosened)
+	}
 	if err := h.routes.Setup(); err != nil {
 		return nil, err
 	}
 	if err := h.applyRoutes(c); err != nil {
 		return nil, err
-	}
-	changed, err := h.routes.LoosenRPFilter()
-	if err != nil {
-		return nil, err
-	}
-	for _, setting := range changed {
-		o.warnings = append(o.warnings, "strict reverse-path filtering would drop what comes out of the tunnel; loosened until the end: "+setting)
 	}
 	if w := route.ForwardingWarning(h.plan.Behind); w != "" {
 		o.warnings = append(o.warnings, w)
@@ -99,6 +100,15 @@ func (h *systemHost) open(c *policy.Compiled) (*opened, error) {
 	o.paths = readPaths(h.paths)
 	o.changes, err = h.watch()
 	return o, err
+}
+
+// loosen loosens strict reverse-path filtering where it is new, and returns what to say about that.
+func (h *systemHost) loosen() (warning string, err error) {
+	changed, err := h.routes.LoosenRPFilter()
+	if err != nil || len(changed) == 0 {
+		return "", err
+	}
+	return "strict reverse-path filtering would drop what comes out of the tunnel; rp_filter is 2 until the end on: " + strings.Join(changed, ", "), nil
 }
 
 // readPaths turns what routers say about path MTUs into a channel; what finds it full is said again by the next packet.
@@ -245,7 +255,11 @@ func (h *systemHost) apply(c *policy.Compiled) error {
 	if h.guarded {
 		err = guard.Install(h.guardConfig(c))
 	}
-	return errors.Join(err, h.applyRoutes(c))
+	loosened, e := h.loosen() // an interface may be new
+	if loosened != "" {
+		h.opts.Log.Warn(loosened)
+	}
+	return errors.Join(err, e, h.applyRoutes(c))
 }
 
 // watch turns the system's changes of addresses and links into a signal.
