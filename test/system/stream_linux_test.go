@@ -193,16 +193,19 @@ func (s *stream) gaps(from int) string {
 	return s.missing(from)
 }
 
-func (s *stream) missing(from int) string {
+func (s *stream) missing(from int) string { return s.missingOf(from, s.mark()) }
+
+// missingOf lists the numbers from and up to, but not with, to that have not arrived.
+func (s *stream) missingOf(from, to int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []string
-	for i := from; i < s.sent; i++ {
+	for i := from; i < to; i++ {
 		if i < len(s.seen) && s.seen[i] {
 			continue
 		}
 		first := i
-		for i < s.sent && !(i < len(s.seen) && s.seen[i]) {
+		for i < to && !(i < len(s.seen) && s.seen[i]) {
 			i++
 		}
 		list = append(list, fmt.Sprintf("%d-%d", first, i-1))
@@ -228,4 +231,14 @@ func (s *stream) refusals() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refused
+}
+
+// gapsSoFar is gaps of what has been sent until now, while the sender goes on.
+func (s *stream) gapsSoFar(from int) string {
+	to := s.mark()
+	quiet := lab.StartWatch()
+	for s.missingOf(from, to) != "" && quiet.Elapsed() < 3*time.Second {
+		<-time.After(50 * time.Millisecond)
+	}
+	return s.missingOf(from, to)
 }
