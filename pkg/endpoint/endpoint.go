@@ -23,6 +23,7 @@ import (
 type Endpoint struct {
 	opts    Options
 	log     *slog.Logger
+	now     func() time.Time
 	started time.Time
 
 	host   host
@@ -52,9 +53,6 @@ type Endpoint struct {
 	lastReload string
 	waiters    []*waiter
 	logs       logGate
-	asleep     func() time.Duration // for how long the host was suspended since it booted
-	slept      time.Duration        // what asleep said last
-	sleeps     []sleep
 }
 
 // firstManual keeps the IDs of manual children apart from those of the key exchange.
@@ -68,9 +66,9 @@ func New(opts Options) (*Endpoint, error) {
 	if err := selfTest(opts.Policy, opts.Log); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{opts: opts, log: opts.Log, started: time.Now(), policy: opts.Policy, nextManual: firstManual,
+	e := &Endpoint{opts: opts, log: opts.Log, now: opts.clock, started: opts.clock(), policy: opts.Policy, nextManual: firstManual,
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
-		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, asleep: asleep, slept: asleep()}
+		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {
 		return nil, err
@@ -108,7 +106,7 @@ func (e *Endpoint) prepare() (err error) {
 		e.warn(w)
 	}
 	e.changes, e.paths = parts.changes, parts.paths
-	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, Stranger: e.host.stranger, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: time.Now,
+	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, Stranger: e.host.stranger, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: e.now,
 		Events: e.events, Control: e.control, Rand: rand.Reader, MTU: parts.mtu})
 	if err != nil {
 		return err
@@ -214,19 +212,17 @@ func (e *Endpoint) loop(ctx context.Context, planeEnded <-chan error) error {
 	for {
 		select {
 		case d := <-e.control:
-			e.receive(time.Now(), d)
+			e.receive(e.now(), d)
 		case ev := <-e.events:
-			e.planeEvent(time.Now(), ev)
+			e.planeEvent(e.now(), ev)
 		case f := <-e.commands:
-			f(time.Now())
+			f(e.now())
 		case <-e.changes:
-			e.addressesChanged(time.Now())
+			e.addressesChanged(e.now())
 		case ev := <-e.paths:
-			e.pathChanged(time.Now(), ev)
+			e.pathChanged(e.now(), ev)
 		case <-tick.C:
-			now := time.Now()
-			e.noticeSleep(now)
-			e.housekeeping(now)
+			e.housekeeping(e.now())
 		case <-timer.C:
 		case err := <-planeEnded:
 			return fmt.Errorf("the data plane stopped: %w", err)
@@ -241,12 +237,12 @@ func (e *Endpoint) loop(ctx context.Context, planeEnded <-chan error) error {
 
 // settle runs due timers, applies what the key exchange asks for, and sets the timer for its next deadline.
 func (e *Endpoint) settle(timer *time.Timer) {
-	now := time.Now()
+	now := e.now()
 	e.engine.Advance(now)
 	e.drain(now)
 	next := time.Hour
 	if d := e.engine.Deadline(); !d.IsZero() {
-		next = max(time.Until(d), time.Millisecond)
+		next = max(d.Sub(now), time.Millisecond)
 	}
 	timer.Reset(next)
 }
@@ -268,7 +264,7 @@ func (e *Endpoint) do(f func(now time.Time)) error {
 
 // shutdown deletes every SA, telling the peers.
 func (e *Endpoint) shutdown() {
-	now := time.Now()
+	now := e.now()
 	e.engine.Close(now)
 	e.drain(now)
 	for id := range e.children {

@@ -40,6 +40,8 @@ type Options struct {
 	Parts *Parts
 	// HoldTime is how long packets wait for a negotiation; 0: 10 s.
 	HoldTime time.Duration
+
+	clock func() time.Time // nil, but in tests: newClock
 }
 
 // Parts is an endpoint's surroundings within a process: a device, sockets and the addresses of *me*.
@@ -84,6 +86,9 @@ func (o *Options) check() error {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.clock == nil {
+		o.clock = newClock()
 	}
 	if o.HoldTime == 0 {
 		o.HoldTime = 10 * time.Second

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +32,7 @@ type ends struct {
 type end struct {
 	*Endpoint
 	host  *tun.Host
+	slept atomic.Int64 // nanoseconds for which its host was suspended
 	log   *logBuffer
 	text  string // the policy that Load reads
 	mu    sync.Mutex
@@ -45,6 +48,9 @@ type logBuffer struct {
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if testing.Verbose() {
+		os.Stderr.Write(p)
+	}
 	return l.b.Write(p)
 }
 
@@ -73,7 +79,8 @@ func (e *ends) start(outer netip.Addr, inner, text string) *end {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	x.Endpoint, err = New(Options{Policy: p, Load: x.load, Instance: "test", Log: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	awake := newClock()
+	x.Endpoint, err = New(Options{clock: func() time.Time { return awake().Add(time.Duration(x.slept.Load())) }, Policy: p, Load: x.load, Instance: "test", HoldTime: 2 * time.Second, Log: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Parts: &Parts{Device: device, Addresses: []netip.Addr{outer, netip.MustParseAddr(inner)}, UDP: []dataplane.Socket{
 			{Conn: e.wire.Attach(netip.AddrPortFrom(outer, 500))}, {Conn: e.wire.Attach(netip.AddrPortFrom(outer, 4500)), Marker: true}}}})
 	if err != nil {
