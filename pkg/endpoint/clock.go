@@ -5,7 +5,7 @@ import "time"
 // newClock returns the clock that everything is measured with. It goes on while the host is suspended, as lifetimes do: the peer has counted on. It takes
 // its origin from the system's clock and then never asks that again, so that setting the system's clock moves no lifetime.
 func newClock() func() time.Time {
-	origin, start := time.Now().Round(0), uptime()
+	origin, start := time.Now(), uptime()
 	return func() time.Time { return origin.Add(uptime() - start) }
 }
 

@@ -51,6 +51,7 @@ type Endpoint struct {
 	failures   []Failure
 	warnings   []string
 	lastReload string
+	behind     bool // the policy in force does not follow the host's addresses
 	waiters    []*waiter
 	logs       logGate
 }

@@ -345,6 +345,9 @@ func (e *Endpoint) housekeeping(now time.Time) {
 		}
 	}
 	e.plane.Expire(now, e.opts.HoldTime)
+	if e.behind {
+		e.addressesChanged(now)
+	}
 }
 
 // waiter waits for the SA of a filter.

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,6 +14,9 @@ import (
 )
 
 func pairOf(k *packet.Key) dataplane.Pair { return dataplane.Pair{Local: k.Src, Remote: k.Dst} }
+
+// errPartly is wrapped where a change could not be taken back.
+var errPartly = errors.New("the policy is in force, but not all of its rules with manual keys")
 
 // Reload reads the policy again and applies it. SAs whose filter and settings are still there stay. If the new policy is bad, or cannot be applied, the
 // old one stays and the error wraps ErrPolicyFile.
@@ -36,6 +40,11 @@ func (e *Endpoint) reload(now time.Time, p *policy.Policy, err error) error {
 		err = e.change(now, p)
 	}
 	e.lastReload = "applied at " + now.Format(time.RFC3339)
+	if errors.Is(err, errPartly) {
+		e.lastReload = "applied in part at " + now.Format(time.RFC3339) + ": " + err.Error()
+		e.log.Error("reloaded in part", "error", err)
+		return err
+	}
 	if err != nil {
 		e.lastReload = "refused at " + now.Format(time.RFC3339) + ": " + err.Error()
 		e.log.Error("reload refused; the old policy stays", "error", err)
@@ -69,15 +78,22 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 	e.engine.SetPolicy(now, c)
 	e.drain(now)
 	e.dropManual(c)
-	return e.addManual(manual)
+	if err := e.addManual(manual); err != nil {
+		return fmt.Errorf("%w: %w", errPartly, err)
+	}
+	return nil
 }
 
-// addressesChanged follows the host's addresses: *me* stands for others now.
+// addressesChanged follows the host's addresses: *me* stands for others now. What fails is tried again every second.
 func (e *Endpoint) addressesChanged(now time.Time) (applied bool) {
 	err := e.change(now, e.policy)
-	if err != nil {
-		e.logs.log(e.log, now, 8, "the host's addresses changed and the policy could not be expanded again; it is tried at the next change", "error", err)
+	if err != nil && !e.behind {
+		e.logs.log(e.log, now, slog.LevelError, "the host's addresses changed and the policy could not be expanded again; it is tried until it can be", "error", err)
 	}
+	if err == nil && e.behind {
+		e.log.Info("the policy follows the host's addresses again")
+	}
+	e.behind = err != nil
 	return err == nil
 }
 
