@@ -117,8 +117,12 @@ func start(l *lab.Lab, a *lab.Host, g *lab.Goipsec, s *lab.StrongSwan, initiator
 
 // echoes sends ten echoes through the tunnel and wants the same count from goipsec, strongSwan and the sender.
 func echoes(l *lab.Lab, a *lab.Host, g *lab.Goipsec, s *lab.StrongSwan, row *record.Row) {
+	echoesBetween(l, a, "192.168.1.1", "192.168.2.1", g, s, row)
+}
+
+func echoesBetween(l *lab.Lab, a *lab.Host, from, to string, g *lab.Goipsec, s *lab.StrongSwan, row *record.Row) {
 	before := both(g, s)
-	sent := a.Echo("192.168.1.1", "192.168.2.1", 10)
+	sent := a.Echo(from, to, 10)
 	var now counts
 	l.Until(5*time.Second, fmt.Sprintf("both ends to count %d packets each way", sent), func() (bool, string) {
 		now = both(g, s).minus(before)
