@@ -27,11 +27,32 @@ func openClear(o Options) (Conn, error) {
 		return nil, err
 	}
 	c := &clearConn{v4: v4, v6: v6, done: make(chan struct{})}
+	if err := c.ignorePathCache(); err != nil {
+		c.Close()
+		return nil, err
+	}
 	for _, r := range c.both() {
 		// An IPv6 socket for protocol 255 would receive it; nobody reads here.
 		_ = r.raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 0) })
 	}
 	return c, nil
+}
+
+// ignorePathCache keeps the kernel from refusing what is larger than the path MTU in its cache: any forger of ICMP can shrink that (D13). The interface's
+// MTU holds all the same.
+func (c *clearConn) ignorePathCache() error {
+	var errs []error
+	for i, r := range c.both() {
+		level, option := unix.IPPROTO_IP, unix.IP_MTU_DISCOVER
+		if i == 1 {
+			level, option = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER
+		}
+		err := r.raw.Control(func(fd uintptr) {
+			errs = append(errs, unix.SetsockoptInt(int(fd), level, option, unix.IP_PMTUDISC_PROBE))
+		})
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func (c *clearConn) both() []*rawConn {
