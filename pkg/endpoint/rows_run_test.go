@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -137,10 +138,12 @@ func TestO1F11TimesAreMonotonic(t *testing.T) {
 	}
 }
 
-// TestF18CloseDuringEveryOperation stops an endpoint while commands, traffic and a reload are under way: all of them return, nothing hangs.
+// TestF18CloseDuringEveryOperation stops an endpoint while commands, traffic and a reload are under way, with one, two and eight processors: all of them
+// return, nothing hangs.
 func TestF18CloseDuringEveryOperation(t *testing.T) {
 	for round := range 6 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS([]int{1, 2, 8}[round/2]))
 			e := ikePair(t)
 			if round%2 == 0 {
 				e.connect(t)

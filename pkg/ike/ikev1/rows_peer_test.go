@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -307,5 +309,55 @@ func TestA7ChildrenOfOnePeerAreCapped(t *testing.T) {
 	}
 	if made != maxChildren || c.m[1].stats.Refused != 1 || len(c.m[1].children) != maxChildren {
 		t.Errorf("%d children were made, %d are there, %d refused", made, len(c.m[1].children), c.m[1].stats.Refused)
+	}
+}
+
+// recompile gives a machine another policy, as if it had started with it.
+func (c *couple) recompile(n int, rules ...*policy.Rule) {
+	c.tb.Helper()
+	p, err := policy.Compile(&policy.Policy{Rules: rules, KeyExchange: c.m[n].policy.Policy.KeyExchange}, []netip.Addr{[]netip.Addr{hostA, hostB}[n]})
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	c.m[n].adopt(p)
+}
+
+// tunnelRule protects one network towards another.
+func tunnelRule(local, remote netip.Addr, from, to string) *policy.Rule {
+	net := func(s string) policy.AddrSpec {
+		return policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(netip.MustParsePrefix(s))}
+	}
+	return &policy.Rule{Name: "tunnel", Action: policy.FilterAction{Kind: policy.Negotiate, Methods: []policy.Method{method}}, Tunnel: &policy.Tunnel{Local: local, Remote: remote},
+		Auth:    []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("for the fuzzer only, no secret"))}},
+		Filters: []policy.GenericFilter{{Src: net(from), Dst: net(to), Mirrored: true}}}
+}
+
+// TestA5ResponderHoldsToItsRules: a peer that may have a tunnel gets no transport SA, none for another network or a part of one, and none that a rule for
+// somebody else allows.
+func TestA5ResponderHoldsToItsRules(t *testing.T) {
+	other := netip.MustParseAddr("192.0.2.99")
+	elsewhere := &policy.Rule{Name: "elsewhere", Action: policy.FilterAction{Kind: policy.Negotiate, Methods: []policy.Method{method}},
+		Auth:    []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("for somebody else, no secret"))}},
+		Filters: []policy.GenericFilter{{Src: policy.AddrSpec{Kind: policy.Me}, Dst: policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(other)}, Mirrored: true}}}
+	for name, asked := range map[string]*policy.Rule{
+		"transport": nil, "the right tunnel": tunnelRule(hostA, hostB, "10.1.0.0/24", "10.2.0.0/24"),
+		"a wider network here": tunnelRule(hostA, hostB, "10.1.0.0/24", "10.2.0.0/16"), "a wider network there": tunnelRule(hostA, hostB, "10.0.0.0/8", "10.2.0.0/24"),
+		"everything": tunnelRule(hostA, hostB, "0.0.0.0/0", "0.0.0.0/0"), "a part": tunnelRule(hostA, hostB, "10.1.0.0/25", "10.2.0.0/24"),
+		"another network": tunnelRule(hostA, hostB, "10.9.0.0/24", "10.2.0.0/24"),
+	} {
+		c := newCouple(t, suite.GroupNone)
+		c.recompile(1, tunnelRule(hostB, hostA, "10.2.0.0/24", "10.1.0.0/24"), elsewhere)
+		if asked != nil {
+			c.recompile(0, asked)
+		}
+		c.want(0)
+		c.deliver(start, 100)
+		want := 0
+		if name == "the right tunnel" {
+			want = 1
+		}
+		if len(c.m[0].children) != want || len(c.m[1].children) != want || len(c.m[1].established) == 0 {
+			t.Errorf("%s: %d and %d children, want %d", name, len(c.m[0].children), len(c.m[1].children), want)
+		}
 	}
 }
