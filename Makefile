@@ -4,8 +4,8 @@ FUZZTIME ?= 3s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 TOOLS    ?= $(CURDIR)/.cache/tools
-# Everything but the tests with real peers, which run last and alone: they need the processors for themselves.
-UNITS     = $(shell $(GO) list ./... | grep -v /test/interop)
+# Everything but the tests with real hosts and peers, which run last and alone: they need the processors for themselves.
+UNITS     = $(shell $(GO) list ./... | grep -v -e /test/interop -e /test/system)
 
 .PHONY: test build format vet checks unit race fuzz interop peers cover clean
 .NOTPARALLEL:
@@ -58,6 +58,7 @@ fuzz:
 	$(GO) run ./test/fuzzall -fuzztime $(FUZZTIME)
 
 interop:
+	$(GO) test -count=1 -timeout 10m ./test/system
 	$(GO) test -count=1 -timeout 25m ./test/interop/...
 
 # Statement coverage of each package by its own tests, with the bound that some of them must keep.
