@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func keyedCases() []keyedCase {
 		{proto: "esp", charon: "aes192ctr-sha1", method: "esp aes-ctr-192 hmac-sha1-96", tunnel: true, outer6: true},
 		{proto: "esp", charon: "aes128ccm16", method: "esp aes-ccm-16-128", tunnel: true, inner6: true},
 		{proto: "esp", charon: "aes128gmac", method: "esp aes-gmac-128", tunnel: true},
+		{proto: "esp", charon: "aes256-sha256-esn", method: "esp aes-cbc-256 hmac-sha256-128 esn", tunnel: true},
+		{proto: "ah", charon: "sha256-esn", method: "ah hmac-sha256-128 esn"},
+		{proto: "esp", charon: "aes256gcm16-ecp256-esn", method: "esp aes-gcm-16-256 esn", pfs: "ecp256", outer6: true, inner6: true},
 	}
 }
 
@@ -68,8 +72,7 @@ func (c keyedCase) halves() (its charon, ours toCharon, from, to string) {
 }
 
 // TestStrongSwanKeysARealKernel negotiates IKEv1 with strongSwan over a real kernel: AH and ESP, transport and tunnel, both
-// families, with and without PFS, started by either side. Extended sequence numbers are not among them: strongSwan does not
-// negotiate them in IKEv1 (the kernel matrix has them, with manual keys).
+// families, with and without PFS and extended sequence numbers, started by either side.
 func TestStrongSwanKeysARealKernel(t *testing.T) {
 	l := lab.New(t)
 	k, a := l.Kernel(), l.Host("a")
@@ -96,6 +99,9 @@ func TestStrongSwanKeysARealKernel(t *testing.T) {
 				capture := a.Capture("eth0")
 				start(l, a, g, s, initiator)
 				echoesBetween(l, a, from, to, g, s, r)
+				if its, _ := s.Child("net"); its.Protocol != strings.ToUpper(c.proto) || (its.Values["esn"] == "1") != strings.Contains(c.method, " esn") {
+					t.Errorf("strongSwan has negotiated %+v", its)
+				}
 				if now := k.XfrmErrors(); !maps.Equal(now, errorsBefore) {
 					t.Errorf("the kernel refused packets: %v, before the first one %v", now, errorsBefore)
 				}
