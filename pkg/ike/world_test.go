@@ -88,7 +88,6 @@ type settings struct {
 	remoteID string
 	proto    uint8
 	dstPort  uint16
-	v6       bool
 }
 
 func espMethod(e suite.Encr, bits int, i suite.Integ) policy.Method {
