@@ -37,7 +37,7 @@ func TestTwoInstancesShareAMachine(t *testing.T) {
 	if code := first.Stop(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
-	if n := w.a.Ping("10.3.0.2", 5, "-I", "10.3.0.1"); n != 5 {
+	if n := w.a.Ping("10.3.0.2", 5, "-I", "10.3.0.1", "-w", "10"); n != 5 {
 		t.Errorf("%d of 5 pings answered after the end of the other instance", n)
 	}
 	second.Stop()
@@ -76,7 +76,7 @@ func TestAnAddressIsHeldByOneInstance(t *testing.T) {
 	if after := w.a.Leftovers(); after != before {
 		t.Errorf("left behind, or taken from the holder:\n%s", difference(before, after))
 	}
-	if n := w.a.Ping("192.168.2.1", 5, "-I", "192.168.1.1"); n != 5 {
+	if n := w.a.Ping("192.168.2.1", 5, "-I", "192.168.1.1", "-w", "10"); n != 5 {
 		t.Errorf("%d of 5 pings of the holder answered", n)
 	}
 	holder.Stop()

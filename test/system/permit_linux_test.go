@@ -26,7 +26,7 @@ func TestPermittedTrafficPassesTheTUNUnchanged(t *testing.T) {
 	capture := w.b.Capture("eth0")
 	for _, to := range []string{"10.1.0.2", "fd01::2"} {
 		for _, size := range []int{56, 1400, 4000} {
-			if n := w.a.Ping(to, 5, "-s", fmt.Sprint(size)); n != 5 {
+			if n := w.a.Ping(to, 5, "-w", "10", "-s", fmt.Sprint(size)); n != 5 {
 				t.Errorf("%d of 5 pings of %d bytes to %s answered; %s", n, size, to, traffic(ga.Status()))
 			}
 		}
@@ -103,7 +103,7 @@ func TestPermittedPacketsTooLargeAreAnswered(t *testing.T) {
 			said, _ = w.a.Try("ping -n -M do -c 1 -W 1 -s 1440 " + to)
 			return contains(said, "mtu=1400", "mtu = 1400", "mtu: 1400", "mtu 1400"), said + traffic(ga.Status())
 		})
-		if n := w.a.Ping(to, 3, "-M", "do", "-s", "1300"); n != 3 {
+		if n := w.a.Ping(to, 3, "-M", "do", "-s", "1300", "-w", "10"); n != 3 {
 			t.Errorf("%d of 3 pings that fit answered", n)
 		}
 		server := w.b.Start("iperf3", "iperf3", "-s", "-B", to, "--forceflush")

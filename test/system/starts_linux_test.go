@@ -71,16 +71,16 @@ func TestTheWholeWorldThroughATunnel(t *testing.T) {
 	for _, to := range []string{"192.168.2.1", "192.168.2.9", "fd03::1", "fd03::9"} {
 		from := map[bool]string{false: "192.168.1.1", true: "fd02::1"}[strings.Contains(to, ":")]
 		w.pingable(w.a, from, to, ga)
-		if n := w.a.Ping(to, 5, "-I", from); n != 5 {
+		if n := w.a.Ping(to, 5, "-I", from, "-w", "10"); n != 5 {
 			t.Errorf("%d of 5 pings to %s answered", n, to)
 		}
 		inside := map[bool]string{false: "192.168.1.9", true: "fd02::9"}[strings.Contains(to, ":")]
-		if n := w.inside[0].Ping(to, 5, "-I", inside); n != 5 {
+		if n := w.inside[0].Ping(to, 5, "-I", inside, "-w", "10"); n != 5 {
 			t.Errorf("%d of 5 pings from behind to %s answered", n, to)
 		}
 	}
 	// The peer's own outer address, from inside the tunnel's source: by the tunnel too.
-	if n := w.a.Ping("10.1.0.2", 3, "-I", "192.168.1.1"); n != 3 {
+	if n := w.a.Ping("10.1.0.2", 3, "-I", "192.168.1.1", "-w", "10"); n != 3 {
 		t.Errorf("%d of 3 pings to the peer's outer address answered", n)
 	}
 	w.NoClear(capture.Stop())
