@@ -81,9 +81,7 @@ func (r *Report) protected(ctx context.Context, o Options) error {
 	}
 	o.Progress("two endpoints run; the first ping starts main mode and quick mode")
 	err = r.traffic(ctx, w, o)
-	if err == nil {
-		r.A, r.B = w.a.Status(), w.b.Status()
-	}
+	r.A, r.B = w.a.Status(), w.b.Status()
 	err = errors.Join(err, w.stop())
 	r.Wire = w.wire.count()
 	return err

@@ -1,13 +1,17 @@
 package demo
 
 import (
+	"strings"
 	"testing"
 )
 
 func TestTheDemoMovesEveryByteAndTheWireIsClean(t *testing.T) {
 	r, err := Run(t.Context(), Options{Bytes: 1 << 20, Pings: 3})
 	if err != nil {
-		t.Fatalf("%v\nA: %+v\nB: %+v", err, r.A.Failures, r.B.Failures)
+		var text strings.Builder
+		r.A.WriteText(&text)
+		r.B.WriteText(&text)
+		t.Fatalf("%v\n%s", err, text.String())
 	}
 	if !r.OK || r.Moved != 2<<20 || len(r.Pings) != 3 || r.QuickModeRekeys != 1 || r.MainModeRekeys != 1 {
 		t.Fatalf("%+v", r)
