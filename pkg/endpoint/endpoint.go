@@ -189,19 +189,22 @@ func available(m *policy.Method) bool {
 	return true
 }
 
-// Run works until ctx ends or Stop is called, and then takes everything back. It returns nil after an orderly end.
+// Run works until ctx ends or Stop is called, and then takes everything back. It returns nil after an orderly end. If the data plane fails (the device
+// was deleted, say), Run returns what happened and leaves the black holes and the guard in force, as they are after a crash.
 func (e *Endpoint) Run(ctx context.Context) error {
 	defer close(e.done)
 	planeCtx, stopPlane := context.WithCancel(context.Background())
 	planeEnded := make(chan error, 1)
 	go func() { planeEnded <- e.plane.Run(planeCtx) }()
-	runErr := e.loop(ctx, planeEnded)
+	failed := e.loop(ctx, planeEnded)
 	e.shutdown()
 	stopPlane()
-	if runErr == nil {
-		runErr = <-planeEnded
+	if failed != nil {
+		// Fail closed: nobody asked for the end, so what was protected must not flow in clear now.
+		return errors.Join(fmt.Errorf("%w; what was protected is stopped, not let out in clear, until the next up, or until goipsec down gives it free", failed),
+			e.host.abandon(), e.closeKeys())
 	}
-	return errors.Join(runErr, e.host.close(), e.closeKeys())
+	return errors.Join(<-planeEnded, e.host.close(), e.closeKeys())
 }
 
 // loop is the one goroutine that owns the key exchange.

@@ -31,6 +31,8 @@ type host interface {
 	// describe fills what status says about the host.
 	describe(s *Status)
 	close() error
+	// abandon closes device and sockets but leaves in force what stops protected traffic.
+	abandon() error
 }
 
 // opened are the parts that the data plane works with.
@@ -94,3 +96,5 @@ func (h *partsHost) describe(s *Status) {
 }
 
 func (h *partsHost) close() error { return h.parts.Device.Close() }
+
+func (h *partsHost) abandon() error { return h.close() }

@@ -358,17 +358,28 @@ func (h *systemHost) close() error {
 	return h.last
 }
 
+// abandon closes what belongs to the process and leaves the routes' black holes and the guard as they are.
+func (h *systemHost) abandon() error {
+	h.once.Do(func() { h.last = h.closeParts() })
+	return h.last
+}
+
 func (h *systemHost) takeBack() error {
 	var errs []error
-	if h.cancel != nil {
-		h.cancel()
-	}
 	if h.routes != nil {
 		errs = append(errs, h.routes.Close())
 	}
 	if h.guarded {
 		_, err := guard.Clear(h.opts.Instance)
 		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, h.closeParts())...)
+}
+
+func (h *systemHost) closeParts() error {
+	var errs []error
+	if h.cancel != nil {
+		h.cancel()
 	}
 	if h.paths != nil {
 		errs = append(errs, h.paths.Close())

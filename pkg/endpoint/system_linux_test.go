@@ -99,7 +99,7 @@ rules:
     action: block
 `
 
-// Section 2 of the issue: everything that up makes is there, follows the host, and is gone afterwards.
+// Everything that up makes is there, follows the host, and is gone afterwards.
 func TestSystemHostFromStartToEnd(t *testing.T) {
 	x, stop := onSystem(t, systemPolicy, "192.0.2.1/24")
 	s := x.Status()
@@ -137,6 +137,27 @@ func TestSystemHostFromStartToEnd(t *testing.T) {
 	}
 	if left, err := Clean("under-test"); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// F9: a device that is deleted ends the endpoint with an error, and what it protected stays stopped until it is given free.
+func TestF9DeletedDeviceFailsClosed(t *testing.T) {
+	x, _ := onSystem(t, systemPolicy, "192.0.2.1/24")
+	device, err := netlink.LinkByName(x.Status().TUN.Name)
+	must(t, err)
+	must(t, netlink.LinkDel(device))
+	err = <-x.ended
+	x.ended <- nil
+	if err == nil || !strings.Contains(err.Error(), "goipsec down") {
+		t.Fatalf("%v", err)
+	}
+	if text := kernel(t); !strings.Contains(text, "blackhole 198.51.100.7") || !strings.Contains(text, "fwmark") {
+		t.Errorf("nothing stops what was protected:\n%s", text)
+	}
+	removed, err := Clean("under-test")
+	must(t, err)
+	if text := kernel(t); text != "" || !strings.Contains(strings.Join(removed, "\n"), "guard") {
+		t.Errorf("removed %v, left:\n%s", removed, text)
 	}
 }
 
