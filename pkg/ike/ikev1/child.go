@@ -25,13 +25,18 @@ type child struct {
 	gone                     bool
 	trafficAt                time.Time
 	softAt, hardAt           time.Time
+	waiting                  bool // up, and its predecessor still carries what leaves
 	soft, hard, idle, remove alarm
+	change                   alarm
 }
 
 const (
 	// lingerOwn is how long the side that renewed a child keeps the old one; lingerPeer is for the other side, in case the deletion is lost.
 	lingerOwn  = 20 * time.Second
 	lingerPeer = 60 * time.Second
+	// changeover is how long the initiator of a renewal goes on sending with the old child: a peer that makes use of the third message
+	// later than of the ESP packets behind it would drop those.
+	changeover = 250 * time.Millisecond
 	// collisionSlack is how much earlier than the peer's quick mode began an own child may have come up and still count as a collision.
 	collisionSlack = 2 * time.Second
 	renewRetry     = 10 * time.Second
@@ -128,8 +133,27 @@ func (m *Machine) bringUp(now time.Time, c *child) {
 		c.sa = &sa
 	}
 	c.up = true
-	m.emit(isakmp.ChildUp{Child: c.sa})
 	m.keepNAT(now, c.peer)
+	if older == nil || !c.sa.Initiator {
+		m.emit(isakmp.ChildUp{Child: c.sa})
+		return
+	}
+	if !c.ready {
+		c.ready = true
+		m.emit(isakmp.InboundReady{Child: c.sa})
+	}
+	c.waiting = true
+	c.change.ring = func(time.Time) { m.changeOver(c) }
+	m.alarms.set(&c.change, now.Add(changeover))
+}
+
+// changeOver has traffic leave through a child whose predecessor carried it until now.
+func (m *Machine) changeOver(c *child) {
+	if c.waiting && !c.gone {
+		c.waiting = false
+		m.alarms.clear(&c.change)
+		m.emit(isakmp.ChildUp{Child: c.sa})
+	}
 }
 
 // collides reports whether two children were negotiated by the two ends at once, neither knowing of the other's.
@@ -145,7 +169,8 @@ func (c *child) rank() []byte {
 
 // retire keeps a child for a while, then deletes it, unless it has become the only one for its traffic.
 func (m *Machine) retire(now time.Time, c *child, linger time.Duration) {
-	c.retired = true
+	c.retired, c.waiting = true, false
+	m.alarms.clear(&c.change)
 	m.alarms.clear(&c.soft)
 	m.alarms.clear(&c.idle)
 	c.remove.ring = func(now time.Time) { m.deleteChild(now, c, "replaced") }
@@ -218,8 +243,13 @@ func (m *Machine) removeChild(now time.Time, c *child, reason string, tell bool)
 		return
 	}
 	c.gone = true
-	for _, a := range []*alarm{&c.soft, &c.hard, &c.idle, &c.remove} {
+	for _, a := range []*alarm{&c.soft, &c.hard, &c.idle, &c.remove, &c.change} {
 		m.alarms.clear(a)
+	}
+	for _, o := range c.peer.children {
+		if o != c && o.sa.Selector == c.sa.Selector {
+			m.changeOver(o) // what it waits with may be going
+		}
 	}
 	m.unindex(c)
 	delete(m.children, c.sa.ID)

@@ -109,11 +109,21 @@ func (m *Machine) Children(now time.Time) []isakmp.ChildInfo {
 	return out
 }
 
+// carries reports whether traffic still leaves through a child that has a successor.
+func (c *child) carries() bool {
+	for _, o := range c.peer.children {
+		if o.waiting && o.sa.Replaces == c.sa.ID {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *child) state() string {
 	switch {
-	case c.retired:
+	case c.retired && !c.carries():
 		return "retiring"
-	case c.up:
+	case c.up && !c.waiting:
 		return "up"
 	}
 	return "inbound ready"
