@@ -148,13 +148,6 @@ func (s *stream) mark() int {
 	return s.sent
 }
 
-// arrived is how many datagrams have been received.
-func (s *stream) arrived() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.got
-}
-
 // flowing waits until datagrams that were sent from now on arrive.
 func (s *stream) flowing(limit time.Duration) {
 	s.w.t.Helper()
