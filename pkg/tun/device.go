@@ -3,11 +3,9 @@ package tun
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"golang.zx2c4.com/wireguard/tun"
-	"golang.zx2c4.com/wireguard/tun/netstack"
 )
 
 // Device reads and writes batches of IP datagrams. See the package comment for what its Write demands of buffers.
@@ -58,40 +56,10 @@ func Diagnose(err error) Condition {
 	return Temporary
 }
 
-// NewNetstack returns a device with a TCP/IP stack of its own behind it, in this process, that owns addrs. What programs do with
-// the returned Net (dial, listen, ping) comes out of the device's Read. It needs no privileges and works on every system.
-// dns may be nil; mtu is in octets.
-func NewNetstack(addrs, dns []netip.Addr, mtu int) (Device, *netstack.Net, error) {
-	if err := checkMTU(mtu); err != nil {
-		return nil, nil, err
-	}
-	dev, stack, err := netstack.CreateNetTUN(addrs, dns, mtu)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the built-in network stack could not be made: %w", err)
-	}
-	return newMonitored(&drained{dev}), stack, nil
-}
-
 // checkMTU refuses what no IP device can have (RFC 791: 68 octets at least).
 func checkMTU(mtu int) error {
 	if mtu < 68 || mtu > MaxDatagram {
 		return fmt.Errorf("an MTU of %d octets is not possible; choose one from 1280 to %d", mtu, MaxDatagram)
 	}
 	return nil
-}
-
-// drained is a netstack device whose Close reads what its stack still wants to write: the stack's writers wait for a reader, and the
-// channel they wait at is closed.
-type drained struct{ Device }
-
-func (d *drained) Close() error {
-	go func() {
-		bufs, sizes := [][]byte{make([]byte, MaxDatagram)}, []int{0}
-		for {
-			if _, err := d.Device.Read(bufs, sizes, 0); errors.Is(err, os.ErrClosed) {
-				return
-			}
-		}
-	}()
-	return d.Device.Close()
 }
