@@ -212,7 +212,7 @@ func (e *Endpoint) ensureChild(now time.Time, info *isakmp.ChildSA) *child {
 	if c := e.children[info.ID]; c != nil {
 		return c
 	}
-	rule := e.ruleOf(info)
+	rule := e.ruleOf(info.Filter)
 	if rule == nil {
 		return nil
 	}
@@ -226,12 +226,18 @@ func (e *Endpoint) ensureChild(now time.Time, info *isakmp.ChildSA) *child {
 		return nil
 	}
 	e.children[info.ID] = c
-	if e.keys != nil {
-		if err := e.keys.Child(info); err != nil {
-			e.log.Error("the key log could not be written", "error", err)
-		}
-	}
+	e.logKeys(info)
 	return c
+}
+
+// logKeys writes the keys of a child to the key log, if there is one.
+func (e *Endpoint) logKeys(info *isakmp.ChildSA) {
+	if e.keys == nil {
+		return
+	}
+	if err := e.keys.Child(info); err != nil {
+		e.log.Error("the key log could not be written", "error", err)
+	}
 }
 
 func (e *Endpoint) installInbound(c *child) error {
@@ -250,10 +256,10 @@ func (e *Endpoint) installInbound(c *child) error {
 	return nil
 }
 
-// ruleOf finds the rule that a child was negotiated for.
-func (e *Endpoint) ruleOf(info *isakmp.ChildSA) *policy.Rule {
+// ruleOf finds the rule of an outbound filter by the filter's ID, nil if the policy does not have it (any more).
+func (e *Endpoint) ruleOf(filter string) *policy.Rule {
 	for _, f := range e.compiled.Outbound {
-		if f.ID == info.Filter {
+		if f.ID == filter {
 			return f.Rule
 		}
 	}
@@ -301,11 +307,8 @@ func (e *Endpoint) removeChild(id uint64) {
 
 func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
 	f := Failure{Filter: ev.Filter, Local: ev.Local, Remote: ev.Remote, What: ev.Failure.What, Why: ev.Failure.Why, Next: ev.Failure.Next, Detail: ev.Failure.Detail}
-	for _, q := range e.compiled.Outbound {
-		if q.ID == ev.Filter {
-			f.Rule = q.Rule.Name
-			break
-		}
+	if rule := e.ruleOf(ev.Filter); rule != nil {
+		f.Rule = rule.Name
 	}
 	e.fail(now, f)
 	e.wake(ev.Filter, fmt.Errorf("%s; %s; %s", f.What, f.Why, f.Next))

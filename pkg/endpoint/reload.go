@@ -173,11 +173,7 @@ func (e *Endpoint) addManual(list []*child) error {
 		e.children[c.info.ID] = c
 		e.manual[c.info.Filter] = c.info.ID
 		e.plane.Install(c.info.Filter, c.pair(), c.bundle)
-		if e.keys != nil {
-			if err := e.keys.Child(c.info); err != nil {
-				e.log.Error("the key log could not be written", "error", err)
-			}
-		}
+		e.logKeys(c.info)
 	}
 	return nil
 }
