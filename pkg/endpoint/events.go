@@ -306,7 +306,8 @@ func (e *Endpoint) removeChild(id uint64) {
 }
 
 func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
-	f := Failure{Filter: ev.Filter, Local: ev.Local, Remote: ev.Remote, What: ev.Failure.What, Why: ev.Failure.Why, Next: ev.Failure.Next, Detail: ev.Failure.Detail}
+	f := Failure{Filter: ev.Filter, Local: ev.Local, Remote: ev.Remote, What: ev.Failure.What, Why: ev.Failure.Why, Next: ev.Failure.Next, Detail: ev.Failure.Detail,
+		Stage: string(ev.Failure.Stage), Answered: ev.Failure.Answered}
 	if rule := e.ruleOf(ev.Filter); rule != nil {
 		f.Rule = rule.Name
 	}

@@ -180,6 +180,10 @@ type Failure struct {
 	Next   string         `json:"next,omitempty"`   // what to do
 	Detail string         `json:"detail,omitempty"` // proposals side by side, several lines
 	Count  uint64         `json:"count"`            // how often, for equal failures in a row
+	// Stage is how far the negotiation had come: "main-mode", "authentication" or "quick-mode"; "" if it had not begun or was over.
+	Stage string `json:"stage,omitempty"`
+	// Answered is set if the peer had sent any reply at all.
+	Answered bool `json:"answered"`
 }
 
 // Traffic holds the data plane's counters, in packets unless named otherwise. Every packet that came in by the TUN is sealed, permitted,

@@ -19,26 +19,27 @@ func TestExplanations(t *testing.T) {
 		refused, refusing    string // in what the initiator, the responder is told
 		detailA, detailB     string
 		answered, noResponse bool
+		stage                isakmp.Stage
 	}{
-		{name: "main-mode methods differ", a: defaults(), b: with(func(s *settings) { s.main[0].Hash = suite.SHA256 }),
+		{name: "main-mode methods differ", stage: isakmp.StageMainMode, a: defaults(), b: with(func(s *settings) { s.main[0].Hash = suite.SHA256 }),
 			refused: "the peer refused all main-mode proposals (NO-PROPOSAL-CHOSEN)", refusing: "no main-mode proposal of the peer is allowed here",
 			detailA: "aes-cbc-128 sha1 curve25519 psk", detailB: "hash: sha1, here sha256", answered: true},
-		{name: "wrong pre-shared key", a: defaults(), b: with(func(s *settings) { s.psk = "not the same key at all, sorry" }),
+		{name: "wrong pre-shared key", stage: isakmp.StageAuthentication, a: defaults(), b: with(func(s *settings) { s.psk = "not the same key at all, sorry" }),
 			refused: "most likely the pre-shared key is not the same", refusing: "most likely the pre-shared key is not the same", answered: true},
-		{name: "quick-mode methods differ", a: defaults(), b: with(func(s *settings) {
+		{name: "quick-mode methods differ", stage: isakmp.StageQuickMode, a: defaults(), b: with(func(s *settings) {
 			s.methods = []policy.Method{espMethod(suite.AESGCM16, 256, suite.IntegNone)}
 		}),
 			refused: "the peer refused quick mode with NO-PROPOSAL-CHOSEN", refusing: "no quick-mode proposal of the peer is allowed",
 			detailA: "esp aes-cbc-128", detailB: "ESP encryption: esp aes-cbc-128, here esp aes-gcm-16-256", answered: true},
-		{name: "PFS on one side", a: defaults(), b: with(func(s *settings) { s.pfs = suite.MODP2048 }),
+		{name: "PFS on one side", stage: isakmp.StageQuickMode, a: defaults(), b: with(func(s *settings) { s.pfs = suite.MODP2048 }),
 			refused: "NO-PROPOSAL-CHOSEN", refusing: "no quick-mode proposal", detailB: "PFS group: pfs none, here pfs modp2048", answered: true},
-		{name: "filters differ", a: with(func(s *settings) { s.proto = 6 }), b: with(func(s *settings) { s.proto = 17 }),
+		{name: "filters differ", stage: isakmp.StageQuickMode, a: with(func(s *settings) { s.proto = 6 }), b: with(func(s *settings) { s.proto = 17 }),
 			refused: "INVALID-ID-INFORMATION", refusing: "which no rule here names", answered: true},
-		{name: "tunnel and transport", a: with(func(s *settings) { s.tunnel = true }), b: defaults(),
+		{name: "tunnel and transport", stage: isakmp.StageQuickMode, a: with(func(s *settings) { s.tunnel = true }), b: defaults(),
 			refused: "INVALID-ID-INFORMATION", refusing: "which no rule here names", answered: true},
-		{name: "identity", a: with(func(s *settings) { s.localID = "a.example" }), b: with(func(s *settings) { s.remoteID = "c.example" }),
+		{name: "identity", stage: isakmp.StageAuthentication, a: with(func(s *settings) { s.localID = "a.example" }), b: with(func(s *settings) { s.remoteID = "c.example" }),
 			refused: "", refusing: "the peer proved to be a.example, but c.example is expected", answered: true},
-		{name: "forced encapsulation meets a peer without NAT-T", a: defaults(), b: defaults(), noResponse: true,
+		{name: "forced encapsulation meets a peer without NAT-T", stage: isakmp.StageMainMode, a: defaults(), b: defaults(), noResponse: true,
 			refused: "no answer from 192.0.2.2:500"},
 	}
 	for _, c := range cases {
@@ -64,6 +65,9 @@ func TestExplanations(t *testing.T) {
 				}
 				if detail := []string{c.detailA, c.detailB}[n]; !strings.Contains(f[0].Failure.Detail, detail) {
 					t.Errorf("host %d shows:\n%s\nwithout %q", n, f[0].Failure.Detail, detail)
+				}
+				if f[0].Failure.Stage != c.stage {
+					t.Errorf("host %d: stage %q, want %q", n, f[0].Failure.Stage, c.stage)
 				}
 				if n == 0 && (f[0].Failure.Answered != c.answered || f[0].Filter == "") {
 					t.Errorf("%+v", f[0])

@@ -35,7 +35,7 @@ func (m *Machine) suspectKey(now time.Time, s *mainMode) {
 		return
 	}
 	s.complained = true
-	f := wrongKey(s)
+	f := s.staged(wrongKey(s))
 	if s.role() == isakmp.Responder {
 		m.sendPlainNotify(s, isakmp.PayloadMalformed)
 		if m.mayComplain(now) {

@@ -246,6 +246,7 @@ func (s *mainMode) unable() *isakmp.Failure {
 
 // failWants ends all wishes with a peer that no quick mode is working on.
 func (m *Machine) failWants(now time.Time, p *peer, local, remote netip.AddrPort, f isakmp.Failure) {
+	f = inStage(f, isakmp.StageMainMode)
 	for _, w := range append([]*want(nil), p.wants...) {
 		if w.qm == nil {
 			m.failWant(now, p, w, local, remote, f)
@@ -255,6 +256,7 @@ func (m *Machine) failWants(now time.Time, p *peer, local, remote netip.AddrPort
 }
 
 func (m *Machine) failWant(now time.Time, p *peer, w *want, local, remote netip.AddrPort, f isakmp.Failure) {
+	f = inStage(f, isakmp.StageQuickMode)
 	p.drop(w)
 	p.failed(now, f)
 	if c := m.children[w.replaces]; c != nil {

@@ -174,6 +174,7 @@ func (m *Machine) refuseUnproven(now time.Time, s *mainMode, err error) {
 	}
 	m.stats.Refused++
 	m.sendPlainNotify(s, r.notify)
+	r.failure = s.staged(r.failure)
 	if m.mayComplain(now) {
 		m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: r.failure})
 		if p := m.peers[placeOf(s)]; p != nil {
@@ -322,6 +323,7 @@ func (s *mainMode) explainSilence() isakmp.Failure {
 // failAttempt ends a main mode that did not come about.
 func (m *Machine) failAttempt(now time.Time, s *mainMode, f isakmp.Failure) {
 	p := s.peer
+	f = s.staged(f)
 	m.removeSA(s)
 	if p == nil {
 		m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: f})

@@ -91,7 +91,19 @@ type Failure struct {
 	Detail string
 	// Answered is set if the peer sent any reply at all.
 	Answered bool
+	// Stage is how far the negotiation had come; "" where it had not begun or was over.
+	Stage Stage
 }
+
+// Stage is a part of a negotiation.
+type Stage string
+
+// The stages in their order: agreeing on the methods and keys of main mode, proving who one is, agreeing on an SA pair.
+const (
+	StageMainMode       Stage = "main-mode"
+	StageAuthentication Stage = "authentication"
+	StageQuickMode      Stage = "quick-mode"
+)
 
 // Selector is the traffic of one SA pair, seen from this host: Src is the local side.
 type Selector = classifier.Filter
