@@ -17,6 +17,14 @@ func side(s string) (spec policy.AddrSpec, hint string, err error) {
 		return policy.AddrSpec{Kind: policy.Me}, "", nil
 	case "any":
 		return policy.AddrSpec{Kind: policy.Any}, "", nil
+	case "dns":
+		return policy.AddrSpec{Kind: policy.LiveDNS}, "", nil
+	case "wins":
+		return policy.AddrSpec{Kind: policy.LiveWINS}, "", nil
+	case "dhcp":
+		return policy.AddrSpec{Kind: policy.LiveDHCP}, "", nil
+	case "gateway":
+		return policy.AddrSpec{Kind: policy.LiveGateway}, "", nil
 	case "":
 		return spec, sidesHint, fmt.Errorf("is empty")
 	}
@@ -37,7 +45,7 @@ func side(s string) (spec policy.AddrSpec, hint string, err error) {
 	return dnsName(s)
 }
 
-const sidesHint = "a side is me, any, an address, a subnet (10.0.0.0/8), a range (10.0.0.1-10.0.0.9) or a DNS name with a dot"
+const sidesHint = "a side is me, any, an address, a subnet (10.0.0.0/8), a range (10.0.0.1-10.0.0.9), dns, wins, dhcp, gateway, or a DNS name with a dot"
 
 // plainAddr refuses addresses that mean one host under two names.
 func plainAddr(a netip.Addr) (hint string, err error) {
@@ -133,7 +141,7 @@ func dnsName(s string) (spec policy.AddrSpec, hint string, err error) {
 	case strings.Trim(last, "0123456789") == "":
 		return spec, sidesHint, fmt.Errorf("%q is no IP address", shorten(s))
 	case len(labels) == 1 && !strings.HasSuffix(s, "."):
-		return spec, didYouMean(s, []string{"me", "any"}, "a DNS name has a dot: write "+shorten(name)+". if it is one"), fmt.Errorf("%q is no address, subnet or range", shorten(s))
+		return spec, didYouMean(s, []string{"me", "any", "dns", "wins", "dhcp", "gateway"}, "a DNS name has a dot: write "+shorten(name)+". if it is one"), fmt.Errorf("%q is no address, subnet or range", shorten(s))
 	case len(name) > 253:
 		return spec, sidesHint, fmt.Errorf("%q is too long for a DNS name", shorten(s))
 	}

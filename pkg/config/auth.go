@@ -151,6 +151,8 @@ func peerOf(rule *policy.Rule) (name string, group bool) {
 			fallthrough
 		case policy.Host:
 			s = fmt.Sprint(a.Kind, a.Range)
+		case policy.LiveDNS, policy.LiveWINS, policy.LiveDHCP, policy.LiveGateway:
+			s, group = a.String(), true
 		}
 		if name == "" {
 			name = s

@@ -4,9 +4,9 @@ import "slices"
 
 // The keys that each kind of mapping may have. docs/policy-file.md describes every one of them.
 var (
-	topKeys       = []string{"policy", "description", "rules", "key_exchange", "policies", "assign", "filter_lists", "filter_actions", "listen", "tun", "guard"}
+	topKeys       = []string{"policy", "description", "rules", "key_exchange", "policies", "assign", "filter_lists", "filter_actions", "listen", "tun", "guard", "wins_servers"}
 	policyKeys    = []string{"name", "description", "rules", "key_exchange"}
-	ruleKeys      = []string{"name", "description", "filters", "filter_list", "action", "negotiate", "manual", "auth", "tunnel", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "test_only"}
+	ruleKeys      = []string{"name", "description", "filters", "filter_list", "action", "negotiate", "manual", "auth", "tunnel", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "test_only", "connection"}
 	filterKeys    = []string{"from", "to", "protocol", "from_port", "to_port", "type", "code", "mirrored", "description"}
 	negotiateKeys = []string{"methods", "pfs", "lifetime"}
 	methodKeys    = []string{"esp", "ah", "lifetime", "esn"}

@@ -86,6 +86,7 @@ func (r *reader) file(root *node) *File {
 	default:
 		f.Policies = []*policy.Policy{r.single(root, at)}
 	}
+	r.wins(at["wins_servers"], f.Policies)
 	f.Assigned = r.assigned(root, at["assign"], f.Policies)
 	r.unused(at["filter_lists"], r.usedLists, "filter list")
 	r.unused(at["filter_actions"], r.usedActions, "filter action")

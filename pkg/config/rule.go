@@ -24,6 +24,8 @@ func (r *reader) rule(n *node, number int) *policy.Rule {
 			rule.Tunnel = r.tunnel(v)
 		case "auth":
 			rule.Auth = r.auth(v)
+		case "connection":
+			rule.Connection = r.connection(v)
 		default:
 			r.peerOption(key, v, &rule.Peer)
 		}

@@ -87,7 +87,7 @@ func pointedTo(r *policy.Rule) []netip.Prefix {
 func prefixesOf(a *policy.AddrSpec) []netip.Prefix {
 	var list []netip.Prefix
 	switch a.Kind {
-	case policy.Me:
+	case policy.Me, policy.LiveDNS, policy.LiveWINS, policy.LiveDHCP, policy.LiveGateway: // what these stand for now, the expansion knows
 	case policy.Any:
 		list = append(list, netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0))
 	case policy.DNSName:

@@ -44,20 +44,12 @@ func genericText(g *policy.GenericFilter) string {
 }
 
 func addrText(a *policy.AddrSpec) string {
-	switch a.Kind {
-	case policy.Any:
-		return "any"
-	case policy.Me:
-		return "me"
-	case policy.DNSName:
-		if len(a.Resolved) == 0 {
-			return a.Name
-		}
-		addrs := make([]string, len(a.Resolved))
-		for i, r := range a.Resolved {
-			addrs[i] = r.String()
-		}
-		return a.Name + " (" + strings.Join(addrs, ", ") + ")"
+	if a.Kind != policy.DNSName || len(a.Resolved) == 0 {
+		return a.String()
 	}
-	return a.Range.String()
+	addrs := make([]string, len(a.Resolved))
+	for i, r := range a.Resolved {
+		addrs[i] = r.String()
+	}
+	return a.Name + " (" + strings.Join(addrs, ", ") + ")"
 }

@@ -36,6 +36,8 @@ type RuleView struct {
 	PFS     string       `json:"pfs,omitempty"`
 	Auth    []string     `json:"auth,omitempty"`
 	Manual  bool         `json:"manual,omitempty"`
+	// Connection is "lan" or "remote_access" where the rule is for such interfaces only.
+	Connection string `json:"connection,omitempty"`
 }
 
 // MethodView is one security method, or one main-mode method (then without lifetime).
@@ -65,6 +67,9 @@ func ViewPolicy(p *policy.Policy) PolicyView {
 
 func viewRule(r *policy.Rule) RuleView {
 	v := RuleView{Name: r.Name, Place: r.Source.String(), Action: r.Action.Kind.String(), Manual: r.Manual != nil}
+	if r.Connection != policy.AllConnections {
+		v.Connection = r.Connection.String()
+	}
 	for i := range r.Filters {
 		v.Filters = append(v.Filters, genericText(&r.Filters[i]))
 	}
@@ -143,6 +148,9 @@ func (r RuleView) write(p *printer) {
 		kind += ", manual keys"
 	}
 	p.line("rule %q: %s  (%s)", r.Name, kind, r.Place)
+	if r.Connection != "" {
+		p.line("  only    %s connections", r.Connection)
+	}
 	for _, f := range r.Filters {
 		p.line("  filter  %s", f)
 	}

@@ -61,14 +61,20 @@ func (f *QuickModeFilter) Weight() string { return f.Filter.Weight() }
 // Compile expands p for a host with the addresses local, of which those that are loopback, link-local or multicast do not
 // count as me. It does not resolve names: Resolved must be filled (see Resolve). The error is of type Errors.
 // No local address at all is allowed, for a look at a policy away from its host: then me stands for nothing.
+// Every address counts for every connection type, and live keywords stand for nothing: see CompileOn.
 func Compile(p *Policy, local []netip.Addr) (*Compiled, error) {
-	return newExpansion(p, local).compile()
+	return CompileOn(p, LocalHost{Addresses: local})
+}
+
+// CompileOn is Compile for a host of which more is known than its addresses.
+func CompileOn(p *Policy, h LocalHost) (*Compiled, error) {
+	return newExpansion(p, h).compile()
 }
 
 // Check expands p without a host, me standing for one address of each family that no network has, and returns what is wrong with
 // the policy wherever it may be applied. What depends on the host (names, the ends of one-directional tunnel rules) is left to Compile.
 func Check(p *Policy) ([]Warning, error) {
-	x := newExpansion(p, []netip.Addr{netip.AddrFrom4([4]byte{240, 0, 0, 1}), netip.AddrFrom16([16]byte{0x01, 15: 1})})
+	x := newExpansion(p, LocalHost{Addresses: []netip.Addr{netip.AddrFrom4([4]byte{240, 0, 0, 1}), netip.AddrFrom16([16]byte{0x01, 15: 1})}})
 	x.offline = true
 	_, err := x.compile()
 	return x.warnings, err

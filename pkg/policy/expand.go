@@ -14,6 +14,7 @@ const MaxAddressesPerName = 64
 // expansion turns the generic filters of one policy into specific ones.
 type expansion struct {
 	policy   *Policy
+	host     LocalHost
 	offline  bool                // no host is at hand: unresolved names and unknown directions are no faults
 	me       []netip.Addr        // what me stands for, ascending
 	local    map[netip.Addr]bool // every address of the host, for telling directions
@@ -27,13 +28,14 @@ type expansion struct {
 
 	// of the rule at hand
 	meaning, mmMeaning string
+	own                []netip.Addr // what me stands for in it
 }
 
 type addressPair struct{ local, remote classifier.Range }
 
-func newExpansion(p *Policy, local []netip.Addr) *expansion {
-	x := &expansion{policy: p, local: map[netip.Addr]bool{}, pairs: map[addressPair]*MainModeFilter{}, said: map[sourcePair]bool{}, clash: map[rulePair]bool{}}
-	for _, a := range local {
+func newExpansion(p *Policy, h LocalHost) *expansion {
+	x := &expansion{policy: p, host: h, local: map[netip.Addr]bool{}, pairs: map[addressPair]*MainModeFilter{}, said: map[sourcePair]bool{}, clash: map[rulePair]bool{}}
+	for _, a := range h.Addresses {
 		a = a.Unmap().WithZone("")
 		if !a.IsValid() || x.local[a] {
 			continue
@@ -58,6 +60,10 @@ func (x *expansion) warn(at Position, format string, args ...any) {
 // rule expands all filters of r.
 func (x *expansion) rule(r *Rule) {
 	x.meaning, x.mmMeaning = r.Meaning(), mainModeMeaning(x.policy, r)
+	x.own = x.ownOf(r.Connection)
+	if x.asleep(r) {
+		return
+	}
 	if t := r.Tunnel; t != nil && !x.tunnelEnds(r, t) {
 		return
 	}
@@ -119,8 +125,10 @@ func (x *expansion) generic(r *Rule, g *GenericFilter) {
 			if !sameFamily(s, d) {
 				continue
 			}
-			matched = true
-			x.specific(r, g, classifier.Filter{Src: s, Dst: d, Proto: g.Proto, SrcPorts: g.SrcPorts, DstPorts: g.DstPorts})
+			for _, f := range x.through(r, classifier.Filter{Src: s, Dst: d, Proto: g.Proto, SrcPorts: g.SrcPorts, DstPorts: g.DstPorts}) {
+				matched = true
+				x.specific(r, g, f)
+			}
 		}
 	}
 	if !matched && !x.offline {
@@ -139,9 +147,11 @@ func (x *expansion) ranges(r *Rule, a *AddrSpec, at Position) ([]classifier.Rang
 		if r.Tunnel != nil && r.Tunnel.Inner.IsValid() {
 			return hosts([]netip.Addr{r.Tunnel.Inner.Addr()}), true
 		}
-		return hosts(x.me), true
+		return hosts(x.own), true
 	case DNSName:
 		return x.named(r, a, at)
+	case LiveDNS, LiveWINS, LiveDHCP, LiveGateway:
+		return x.live(r, a, at)
 	default:
 		return []classifier.Range{a.Range}, true
 	}

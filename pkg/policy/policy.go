@@ -14,6 +14,8 @@ type Policy struct {
 	Description string
 	Rules       []*Rule
 	KeyExchange KeyExchange
+	// WINS are the name servers that the live keyword wins stands for: no system tells them.
+	WINS []netip.Addr
 }
 
 // Rule joins a filter list, a filter action, authentication methods and tunnel endpoints.
@@ -25,7 +27,9 @@ type Rule struct {
 	Tunnel  *Tunnel      // nil: transport mode
 	Manual  *ManualKeys  // nil: IKE
 	Peer    PeerOptions
-	Source  Position // where the rule stands in its file
+	// Connection limits the rule to traffic through interfaces of one type; the zero value does not.
+	Connection Connection
+	Source     Position // where the rule stands in its file
 }
 
 // Position is a place in a policy file; the zero value is unknown.
@@ -183,7 +187,15 @@ const (
 	Subnet
 	AddrRange
 	DNSName
+	// The live keywords stand for servers that the system's settings name, and follow them.
+	LiveDNS
+	LiveWINS
+	LiveDHCP
+	LiveGateway
 )
+
+// Live reports whether k is a live keyword.
+func (k AddrKind) Live() bool { return k >= LiveDNS && k <= LiveGateway }
 
 // AddrSpec is one side of a generic filter.
 type AddrSpec struct {
@@ -220,6 +232,8 @@ func (a *AddrSpec) String() string {
 		return "any"
 	case DNSName:
 		return a.Name
+	case LiveDNS, LiveWINS, LiveDHCP, LiveGateway:
+		return a.Kind.keyword()
 	}
 	return a.Range.String()
 }
