@@ -15,7 +15,9 @@ type File struct {
 	Listen   Listen
 	Tun      Tun
 	Guard    GuardMode
-	Warnings []Warning
+	// Exemptions is what passes whatever the filters say; each of Policies has it too.
+	Exemptions policy.Exemptions
+	Warnings   []Warning
 }
 
 // Listen says where IKE and UDP-encapsulated ESP are received.

@@ -4,11 +4,13 @@ import "slices"
 
 // The keys that each kind of mapping may have. docs/policy-file.md describes every one of them.
 var (
-	topKeys       = []string{"policy", "description", "rules", "key_exchange", "policies", "assign", "filter_lists", "filter_actions", "listen", "tun", "guard", "wins_servers"}
-	policyKeys    = []string{"name", "description", "rules", "key_exchange"}
+	topKeys       = []string{"policy", "description", "rules", "key_exchange", "policies", "assign", "filter_lists", "filter_actions", "listen", "tun", "guard", "wins_servers", "default_response", "exemptions"}
+	policyKeys    = []string{"name", "description", "rules", "key_exchange", "default_response"}
 	ruleKeys      = []string{"name", "description", "filters", "filter_list", "action", "negotiate", "manual", "auth", "tunnel", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "test_only", "connection"}
 	filterKeys    = []string{"from", "to", "protocol", "from_port", "to_port", "type", "code", "mirrored", "description"}
-	negotiateKeys = []string{"methods", "pfs", "lifetime"}
+	negotiateKeys = []string{"methods", "pfs", "lifetime", "inbound_passthrough", "fallback_to_clear"}
+	fallbackKeys  = []string{"timeout", "lifetime"}
+	responseKeys  = []string{"auth", "methods", "pfs", "lifetime"}
 	methodKeys    = []string{"esp", "ah", "lifetime", "esn"}
 	espKeys       = []string{"encryption", "key_bits", "integrity"}
 	lifetimeKeys  = []string{"seconds", "kilobytes"}
@@ -24,7 +26,7 @@ var (
 )
 
 var allKeys = [][]string{topKeys, policyKeys, ruleKeys, filterKeys, negotiateKeys, methodKeys, espKeys, lifetimeKeys, authKeys,
-	tunnelKeys, manualKeys, keyFileKeys, exchangeKeys, mainModeKeys, dpdKeys, listenKeys, tunKeys}
+	tunnelKeys, manualKeys, keyFileKeys, exchangeKeys, mainModeKeys, dpdKeys, listenKeys, tunKeys, fallbackKeys, responseKeys}
 
 // secretKeys are those whose values are never shown; openWords look like them and are harmless.
 var (

@@ -13,18 +13,25 @@ import (
 
 // negotiate reads the body of negotiate: or of a named filter action.
 func (r *reader) negotiate(n *node, what string) policy.FilterAction {
+	at := map[string]*node{}
+	r.each(n, what, negotiateKeys, func(key string, _, v *node) { at[key] = v })
+	a := r.securityOf(n, at)
+	if v := at["inbound_passthrough"]; v != nil {
+		a.InboundPassthrough = r.boolean(v, "inbound_passthrough")
+	}
+	if v := at["fallback_to_clear"]; v != nil {
+		a.Fallback = r.fallback(v)
+	}
+	return a
+}
+
+// securityOf reads what every negotiation has, from the values of the mapping n: methods, PFS and lifetime.
+func (r *reader) securityOf(n *node, at map[string]*node) policy.FilterAction {
 	a := policy.FilterAction{Kind: policy.Negotiate}
-	var methods, lifetime *node
-	r.each(n, what, negotiateKeys, func(key string, _, v *node) {
-		switch key {
-		case "methods":
-			methods = v
-		case "lifetime":
-			lifetime = v
-		case "pfs":
-			a.PFS = r.group(v, "pfs")
-		}
-	})
+	methods, lifetime := at["methods"], at["lifetime"]
+	if v := at["pfs"]; v != nil {
+		a.PFS = r.group(v, "pfs")
+	}
 	var common policy.Lifetime
 	if lifetime != nil {
 		common = r.lifetime(lifetime)

@@ -72,6 +72,7 @@ func (r *reader) file(root *node) *File {
 	r.namedActions(at["filter_actions"])
 	f.Listen = r.listen(at["listen"])
 	f.Tun = r.tun(at["tun"])
+	f.Exemptions = r.exemptions(at["exemptions"])
 	if v := at["guard"]; v != nil {
 		if s, ok := r.word(v, "guard", "required", "off"); ok && s == "off" {
 			f.Guard = GuardOff
@@ -79,14 +80,17 @@ func (r *reader) file(root *node) *File {
 		}
 	}
 	switch {
-	case at["policies"] != nil && (at["policy"] != nil || at["rules"] != nil || at["key_exchange"] != nil):
-		r.fail(keys["policies"], "one policy has its rules at the top; several have theirs under policies", "policies stands beside policy, rules or key_exchange")
+	case at["policies"] != nil && (at["policy"] != nil || at["rules"] != nil || at["key_exchange"] != nil || at["default_response"] != nil):
+		r.fail(keys["policies"], "one policy has its rules at the top; several have theirs under policies", "policies stands beside policy, rules, key_exchange or default_response")
 	case at["policies"] != nil:
 		f.Policies = r.policies(at["policies"])
 	default:
 		f.Policies = []*policy.Policy{r.single(root, at)}
 	}
 	r.wins(at["wins_servers"], f.Policies)
+	for _, p := range f.Policies {
+		p.Exemptions = f.Exemptions
+	}
 	f.Assigned = r.assigned(root, at["assign"], f.Policies)
 	r.unused(at["filter_lists"], r.usedLists, "filter list")
 	r.unused(at["filter_actions"], r.usedActions, "filter action")
@@ -154,6 +158,12 @@ func (r *reader) policyBody(n *node, p *policy.Policy, at map[string]*node) {
 	}
 	if v := at["key_exchange"]; v != nil {
 		p.KeyExchange = r.keyExchange(v)
+	}
+	if v := at["default_response"]; v != nil {
+		p.DefaultResponse = r.defaultResponse(v)
+	}
+	if at["rules"] == nil && p.DefaultResponse != nil {
+		return // respond only
 	}
 	if at["rules"] == nil {
 		r.fail(n, "see examples/ for files to start from", "the policy has no rules")

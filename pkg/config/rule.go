@@ -158,14 +158,17 @@ func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filt
 	if at["manual"] != nil && rule.Tunnel != nil && !rule.Tunnel.Remote.IsValid() && !rule.Tunnel.Endpoint.IsValid() {
 		r.fail(at["tunnel"], "name the peer's address", "manual keys need to know the peer")
 	}
+	if negotiated {
+		r.checkSoft(n, rule)
+	}
 	for i := range filters {
 		f := &filters[i]
 		if negotiated {
 			r.checkNegotiable(f)
 		}
-		if protects && rule.Tunnel == nil {
+		if protects {
 			r.checkUnicast(f)
-			if !f.Mirrored {
+			if !f.Mirrored && rule.Tunnel == nil {
 				r.warn(f.node, "rule %q protects %s in one direction only: the answers travel in clear", rule.Name, &f.GenericFilter)
 			}
 		}

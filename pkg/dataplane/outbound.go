@@ -169,14 +169,10 @@ func (o *outbound) route(pkt []byte) {
 		return
 	}
 	if !o.lastOK || h.Key != o.lastKey {
-		o.lastEntry, o.lastOK = nil, true
-		o.lastKey = h.Key
-		if e, ok := o.snap.index.Lookup(&h.Key); ok {
-			o.lastEntry = e
-		}
+		o.lastKey, o.lastEntry, o.lastOK = h.Key, o.snap.find(&h.Key), true
 	}
 	e := o.lastEntry
-	if e == nil { // no filter is about this packet: it is permitted, as Windows does
+	if e == nil { // no filter is about this packet, or it is exempt: it is permitted, as Windows does
 		o.permit(pkt)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/sa"
 	"github.com/goipsec/goipsec/pkg/suite"
@@ -15,6 +16,17 @@ import (
 type snapshot struct {
 	index *classifier.Index[*entry]
 	byID  map[string]*entry
+	// exempt passes whatever the filters say.
+	exempt policy.Exemptions
+}
+
+// find returns the entry that decides about a packet, nil if no filter is about it or it is exempt from all.
+func (s *snapshot) find(k *packet.Key) *entry {
+	if s.exempt.Match(k) {
+		return nil
+	}
+	e, _ := s.index.Lookup(k)
+	return e
 }
 
 // entry is one outbound filter with the SAs that protect its packets. An entry outlives the snapshot it was made for as long as
@@ -126,7 +138,7 @@ func (p *Plane) Apply(c *policy.Compiled) {
 	p.install.Lock()
 	defer p.install.Unlock()
 	old := p.snapshot.Load()
-	next := &snapshot{byID: make(map[string]*entry, len(c.Outbound))}
+	next := &snapshot{byID: make(map[string]*entry, len(c.Outbound)), exempt: c.Policy.Exemptions}
 	entries := make([]classifier.Entry[*entry], 0, len(c.Outbound))
 	for _, f := range c.Outbound {
 		e := &entry{filter: f}

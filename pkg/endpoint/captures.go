@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/guard"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/route"
@@ -133,10 +134,36 @@ func guardRules(list []*policy.QuickModeFilter) []guard.Rule {
 	return rules
 }
 
+// inboundRules are those for packets that arrive. Right before a filter, so that heavier ones still decide, stand the pairs of hosts whose traffic flows in clear
+// under a soft SA of its twin, by the twin's ID.
+func inboundRules(list []*policy.QuickModeFilter, soft map[string][]dataplane.Pair) []guard.Rule {
+	rules := make([]guard.Rule, 0, len(list))
+	for i, r := range guardRules(list) {
+		f := list[i]
+		if passesThrough(f) {
+			r.Verdict = guard.Accept
+		}
+		if f.Twin != nil && r.Verdict == guard.Drop {
+			for _, p := range soft[f.Twin.ID] {
+				narrow := f.Filter
+				narrow.Src, narrow.Dst = classifier.HostRange(p.Remote), classifier.HostRange(p.Local)
+				rules = append(rules, guard.Rule{Filter: narrow, Verdict: guard.Accept})
+			}
+		}
+		rules = append(rules, r)
+	}
+	return rules
+}
+
+// passesThrough reports whether clear packets that arrive and match f are accepted although it wants its traffic protected (inbound passthrough).
+func passesThrough(f *policy.QuickModeFilter) bool {
+	return f.Action == policy.Negotiate && f.Rule.Action.InboundPassthrough && f.Rule.Tunnel == nil
+}
+
 // overhead is the most that a method of the policy adds to a packet, outer headers included, in bytes.
 func overhead(c *policy.Compiled) int {
 	most := 0
-	for _, r := range c.Policy.Rules {
+	for r := range c.Policy.EveryRule {
 		if r.Action.Kind != policy.Negotiate {
 			continue
 		}

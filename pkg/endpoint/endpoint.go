@@ -150,7 +150,7 @@ func judgeSelfTest(p *policy.Policy, failed []error, log *slog.Logger) error {
 		return nil
 	}
 	exchange := false
-	for _, r := range p.Rules {
+	for r := range p.EveryRule {
 		exchange = exchange || r.Action.Kind == policy.Negotiate && r.Manual == nil
 		_, _, group := r.Action.PFS.Info()
 		broken := r.Action.PFS != suite.GroupNone && !group

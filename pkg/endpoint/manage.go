@@ -172,6 +172,9 @@ func (e *Endpoint) Explain(q Question) (Explanation, error) {
 				x.Direction, list = "inbound", e.compiled.Inbound
 			}
 		}
+		if e.compiled.Policy.Exemptions.Match(&key) {
+			x.Action, list = "exempt", nil
+		}
 		for _, f := range list {
 			if f.Filter.Match(&key) {
 				x.FilterID, x.Filter, x.Rule, x.Action = f.ID, f.Filter.String(), f.Rule.Name, f.Action.String()

@@ -230,7 +230,7 @@ type Explanation struct {
 	FilterID      string `json:"filter_id"` // "" if no filter matches
 	Filter        string `json:"filter"`
 	Rule          string `json:"rule"`
-	Action        string `json:"action"` // "block", "permit", "negotiate", or "none"
+	Action        string `json:"action"` // "block", "permit", "negotiate", "exempt" (no filter is asked), or "none"
 	// Carriers are the IDs of the children that would carry the datagram (outbound) or must have brought it (inbound).
 	Carriers []uint64 `json:"carriers"`
 }

@@ -36,6 +36,7 @@ type systemHost struct {
 	paths   netio.PathEvents
 	known   knownSources
 	owned   families
+	soft    map[string][]dataplane.Pair // pairs of hosts whose traffic flows in clear, by filter ID
 	cancel  context.CancelFunc
 
 	once sync.Once
@@ -239,7 +240,8 @@ func (h *systemHost) installGuard(c *policy.Compiled, o *opened) error {
 
 func (h *systemHost) guardConfig(c *policy.Compiled) guard.Config {
 	return guard.Config{Instance: h.opts.Instance, Device: h.name, Mark: route.MarkBase, MarkMask: route.MarkMask,
-		Ports: []uint16{h.opts.Port, h.opts.NATPort}, Inbound: guardRules(c.Inbound), Outbound: guardRules(c.Outbound)}
+		Ports: []uint16{h.opts.Port, h.opts.NATPort}, Inbound: inboundRules(c.Inbound, h.soft), Outbound: guardRules(c.Outbound),
+		Exempt: c.Policy.Exemptions.Filters(), ExemptBroadcast: c.Policy.Exemptions&policy.ExemptMulticast != 0}
 }
 
 func (h *systemHost) applyRoutes(c *policy.Compiled) error {

@@ -39,6 +39,7 @@ func (c *compiler) compile() error {
 	input := c.chain(chainInput, nftables.ChainHookInput)
 	c.passes(input, expr.MetaKeyIIFNAME, true)
 	c.pathMTU(input)
+	c.exemptions(input)
 	// IPv6 is put together behind this hook only. A datagram is judged by its first fragment, which has the ports; without that one the others are
 	// never put together, and the kernel refuses fragments that overlap (RFC 5722) and first ones without the whole chain of headers (RFC 7112). To
 	// drop the others would drop protected datagrams in parts too: a part does not show that it is UDP to one of our ports, or AH.
@@ -49,6 +50,7 @@ func (c *compiler) compile() error {
 	forward := c.chain(chainForward, nftables.ChainHookForward)
 	c.add(forward, c.device(expr.MetaKeyOIFNAME).verdict(Accept))
 	c.protocols(forward, true)
+	c.exemptions(forward)
 	c.add(forward, c.device(expr.MetaKeyIIFNAME).jump(chainOutbound))
 	c.add(forward, c.device(expr.MetaKeyIIFNAME).verdict(Accept))
 	c.add(forward, match{}.jump(chainInbound))
@@ -59,6 +61,7 @@ func (c *compiler) compile() error {
 		c.add(output, match{}.marked(c.cfg.Mark, c.cfg.MarkMask).verdict(Accept))
 	}
 	c.passes(output, expr.MetaKeyOIFNAME, false)
+	c.exemptions(output)
 	c.add(output, match{}.jump(chainOutbound))
 	return nil
 }

@@ -35,6 +35,10 @@ type Config struct {
 	// Inbound are the rules for packets as they arrive (source: the peer), Outbound those for packets as they leave or are forwarded;
 	// each heaviest first.
 	Inbound, Outbound []Rule
+	// Exempt passes in both directions whatever the rules say.
+	Exempt []classifier.Filter
+	// ExemptBroadcast adds to that what goes to the broadcast address of one of the host's subnets.
+	ExemptBroadcast bool
 }
 
 // ErrUnavailable says that the host has no firewall that we can ask.

@@ -63,6 +63,10 @@ func Explain(c *policy.Compiled, k packet.Key, local []netip.Addr) Explanation {
 // why walks a list, heaviest first: the slow, obvious truth.
 func why(c *policy.Compiled, list []*policy.QuickModeFilter, k *packet.Key, direction string) DirectionWhy {
 	d := DirectionWhy{Direction: direction}
+	if x := c.Policy.Exemptions; x.Match(k) {
+		d.Does = []string{fmt.Sprintf("it is exempt from every filter and passes in clear (exemptions: %d lets %v pass)", x.Level(), x)}
+		return d
+	}
 	var winner *policy.QuickModeFilter
 	for _, f := range list {
 		switch {
@@ -110,6 +114,12 @@ func does(c *policy.Compiled, f *policy.QuickModeFilter, k *packet.Key, directio
 	out := []string{"it is protected; without an SA one is negotiated, and until then it waits or is dropped, never sent in clear"}
 	if direction == "inbound" {
 		out = []string{"it must arrive protected by an SA of this filter; in clear it is dropped"}
+		if f.Rule.Action.InboundPassthrough && f.Rule.Tunnel == nil {
+			out = []string{"it should arrive protected by an SA of this filter; in clear it is accepted too (inbound passthrough), and the answer is protected"}
+		}
+	}
+	if b := f.Rule.Action.Fallback; b != nil && direction == "outbound" {
+		out[0] = fmt.Sprintf("it is protected; if the peer gives no reply at all within %v, it is sent in clear for %v", b.Wait(), b.Live())
 	}
 	if f.Rule.Manual != nil && direction == "outbound" {
 		out[0] = "it is protected with the rule's manual keys"

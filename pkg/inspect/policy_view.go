@@ -3,6 +3,7 @@ package inspect
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/goipsec/goipsec/pkg/policy"
@@ -21,6 +22,10 @@ type PolicyView struct {
 	MainModeLife  uint64       `json:"main_mode_seconds"`
 	QuickModes    uint32       `json:"quick_modes_per_main_mode"` // 0: no limit
 	Rules         []RuleView   `json:"rules"`
+	Exemptions    int          `json:"exemptions"`       // the level, 0 to 3
+	Exempt        string       `json:"exempt"`           // what it lets pass
+	Hole          string       `json:"hole,omitempty"`   // what of that an attacker can use
+	Response      *RuleView    `json:"default_response"` // the default response rule; null: not activated
 }
 
 // RuleView is one rule.
@@ -38,6 +43,10 @@ type RuleView struct {
 	Manual  bool         `json:"manual,omitempty"`
 	// Connection is "lan" or "remote_access" where the rule is for such interfaces only.
 	Connection string `json:"connection,omitempty"`
+	// Passthrough accepts clear packets that arrive; FallbackAfter and FallbackFor (seconds) are set if the rule falls back to clear.
+	Passthrough   bool   `json:"inbound_passthrough,omitempty"`
+	FallbackAfter uint64 `json:"fallback_after_seconds,omitempty"`
+	FallbackFor   uint64 `json:"fallback_for_seconds,omitempty"`
 }
 
 // MethodView is one security method, or one main-mode method (then without lifetime).
@@ -62,6 +71,12 @@ func ViewPolicy(p *policy.Policy) PolicyView {
 	for _, r := range p.Rules {
 		v.Rules = append(v.Rules, viewRule(r))
 	}
+	v.Exemptions, v.Exempt, v.Hole = p.Exemptions.Level(), p.Exemptions.String(), p.Exemptions.Hole()
+	if p.DefaultResponse != nil {
+		r := viewRule(p.DefaultResponse)
+		r.Filters = []string{"<dynamic>: between this host and each peer that asks, where no other filter decides"}
+		v.Response = &r
+	}
 	return v
 }
 
@@ -83,6 +98,10 @@ func viewRule(r *policy.Rule) RuleView {
 	for _, m := range r.Action.Methods {
 		l := m.EffectiveLifetime()
 		v.Methods = append(v.Methods, MethodView{Name: m.String(), Seconds: l.Seconds, Kilobytes: l.Kilobytes, Weak: m.Weak()})
+	}
+	v.Passthrough = r.Action.InboundPassthrough
+	if b := r.Action.Fallback; b != nil {
+		v.FallbackAfter, v.FallbackFor = uint64(b.Wait().Seconds()), uint64(b.Live().Seconds())
 	}
 	if r.Action.PFS != suite.GroupNone {
 		v.PFS = r.Action.PFS.String()
@@ -132,7 +151,15 @@ func (v PolicyView) WriteText(w io.Writer) error {
 	for i, m := range v.MainMode {
 		p.line("    %d. %s%s", i+1, m.Name, weakMark(m.Weak))
 	}
-	for _, r := range v.Rules {
+	p.line("  exemptions: %d (%s)", v.Exemptions, v.Exempt)
+	if v.Hole != "" {
+		p.line("    beware: %s", v.Hole)
+	}
+	rules := v.Rules
+	if v.Response != nil {
+		rules = append(slices.Clone(rules), *v.Response)
+	}
+	for _, r := range rules {
 		p.line("")
 		r.write(p)
 	}
@@ -162,6 +189,12 @@ func (r RuleView) write(p *printer) {
 	}
 	if r.PFS != "" {
 		p.line("  pfs     %s", r.PFS)
+	}
+	if r.Passthrough {
+		p.line("  inbound passthrough: clear packets that arrive are accepted")
+	}
+	if r.FallbackAfter > 0 {
+		p.line("  falls back to clear for %d s where there is no reply for %d s", r.FallbackFor, r.FallbackAfter)
 	}
 	if len(r.Auth) > 0 {
 		p.line("  auth    %s", strings.Join(r.Auth, ", then "))

@@ -48,6 +48,8 @@ type QuickModeFilter struct {
 	Action ActionKind
 	Rule   *Rule
 	Twin   *QuickModeFilter // the same traffic's filter in the opposite list, nil if there is none
+	// Dynamic is set if the default response rule made the filter for one peer; it stands in no list of a Compiled. See Compiled.Dynamic.
+	Dynamic bool
 
 	source *GenericFilter
 }
@@ -86,6 +88,9 @@ func (x *expansion) compile() (*Compiled, error) {
 	}
 	for _, r := range x.joinTunnelRules(x.policy.Rules) {
 		x.rule(r)
+	}
+	if r := x.policy.DefaultResponse; r != nil {
+		x.addDefaultResponse(r)
 	}
 	c := &Compiled{Policy: x.policy}
 	c.Outbound = x.settle(x.out)

@@ -78,7 +78,7 @@ func refused(t *testing.T, want string, rules ...*Rule) {
 }
 
 // packet is the question for one TCP packet.
-func packet(src, dst string, sport, dport uint16) classifier.Filter {
+func datagram(src, dst string, sport, dport uint16) classifier.Filter {
 	return classifier.Filter{Src: classifier.HostRange(netip.MustParseAddr(src)), Dst: classifier.HostRange(netip.MustParseAddr(dst)), Proto: 6,
 		SrcPorts: classifier.Port(sport), DstPorts: classifier.Port(dport)}
 }
@@ -112,14 +112,14 @@ func TestFourFilterExampleOfTheIntroduction(t *testing.T) {
 			{"203.0.113.9", "203.0.113.10", 40000, 25, "first"},
 			{"2001:db8::9", "2001:db8::10", 40000, 25, "first"},
 		} {
-			q := packet(s.src, s.dst, s.sport, s.dport)
+			q := datagram(s.src, s.dst, s.sport, s.dport)
 			for _, out := range []bool{true, false} {
 				if d := c.Decision(q, out); d == nil || d.Rule.Name != s.want {
 					t.Errorf("%v (outbound %v): %v, want %s", q, out, d, s.want)
 				}
 			}
 		}
-		found := c.Explain(packet("203.0.113.9", "198.51.100.5", 40000, 25), false, 0)
+		found := c.Explain(datagram("203.0.113.9", "198.51.100.5", 40000, 25), false, 0)
 		var names []string
 		for _, m := range found {
 			names = append(names, m.Filter.Rule.Name+": "+m.Why)

@@ -27,6 +27,10 @@ var digestKey = func() []byte {
 func (r *Rule) Meaning() string {
 	h := hmac.New(sha256.New, digestKey)
 	fmt.Fprintf(h, "action %d pfs %d\n", r.Action.Kind, r.Action.PFS)
+	fmt.Fprintf(h, "passthrough %t\n", r.Action.InboundPassthrough)
+	if f := r.Action.Fallback; f != nil {
+		fmt.Fprintf(h, "fallback %v %v\n", f.Wait(), f.Live())
+	}
 	for _, m := range r.Action.Methods {
 		writeMethod(h, m)
 	}

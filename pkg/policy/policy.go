@@ -16,6 +16,26 @@ type Policy struct {
 	KeyExchange KeyExchange
 	// WINS are the name servers that the live keyword wins stands for: no system tells them.
 	WINS []netip.Addr
+	// DefaultResponse is the default response rule: how this host answers a peer that no filter is about. It has no filters of its own; nil: such
+	// peers get no answer.
+	DefaultResponse *Rule
+	// Exemptions is what passes whatever the filters say; the zero value is the strictest level.
+	Exemptions Exemptions
+}
+
+// DefaultResponseName is the name of the default response rule in messages and in status.
+const DefaultResponseName = "default-response"
+
+// EveryRule goes through the rules, and then the default response rule, if there is one.
+func (p *Policy) EveryRule(yield func(*Rule) bool) {
+	for _, r := range p.Rules {
+		if !yield(r) {
+			return
+		}
+	}
+	if p.DefaultResponse != nil {
+		yield(p.DefaultResponse)
+	}
 }
 
 // Rule joins a filter list, a filter action, authentication methods and tunnel endpoints.
@@ -53,6 +73,10 @@ type FilterAction struct {
 	Kind    ActionKind
 	Methods []Method
 	PFS     suite.Group // session-key PFS group; GroupNone: off
+	// InboundPassthrough accepts clear packets that arrive and match; the answer matches the outbound filter and is protected.
+	InboundPassthrough bool
+	// Fallback, if set, lets traffic flow in clear where the peer gives no reply at all. Transport mode only.
+	Fallback *Fallback
 }
 
 // Method is one security method: AH, ESP, or both (ESP inside AH) on one packet.

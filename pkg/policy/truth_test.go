@@ -104,7 +104,7 @@ func TestExpansionIsTheNaiveTruth(t *testing.T) {
 			return
 		}
 		for range 40 {
-			q := packet(drawAddr(t).String(), drawAddr(t).String(), uint16(rapid.IntRange(1, 3).Draw(t, "sport")), uint16(rapid.IntRange(1, 3).Draw(t, "dport")))
+			q := datagram(drawAddr(t).String(), drawAddr(t).String(), uint16(rapid.IntRange(1, 3).Draw(t, "sport")), uint16(rapid.IntRange(1, 3).Draw(t, "dport")))
 			src, dst := q.Src.From, q.Dst.From
 			if src.Is4() != dst.Is4() || slices.Contains(mine, src) && slices.Contains(mine, dst) {
 				continue // such packets do not exist, or do not leave the host
