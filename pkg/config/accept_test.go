@@ -90,6 +90,7 @@ policies:
         dpd: {interval: 10s, timeout: 45}
         idle_timeout: off
         replay_window: 65536
+        fragmentation: 1400
         df: clear
 `)
 	if f.Assigned.Name != "two" || len(f.Policies) != 2 || f.Guard != GuardOff || f.Tun != (Tun{"sec0", 1380}) {
@@ -118,7 +119,7 @@ policies:
 	}
 	o := r.Peer
 	interval, timeout := o.DPD()
-	if !o.ForceUDP || o.Port != 5501 || interval != 10*time.Second || timeout != 45*time.Second || o.Idle() != 0 || o.Window() != 65536 || o.CopyDF != "clear" {
+	if !o.ForceUDP || o.Port != 5501 || interval != 10*time.Second || timeout != 45*time.Second || o.Idle() != 0 || o.Window() != 65536 || o.CopyDF != "clear" || o.FragmentSize != 1400 || !o.Fragments() {
 		t.Errorf("%+v", o)
 	}
 	if g := r.Filters[1]; g.Proto != 6 || g.DstPorts.From != 80 || g.Source.Line != 7 {

@@ -243,6 +243,8 @@ var refusals = []struct{ name, file, message, hint string }{
 	{"encapsulation", wrap(filter + nego + psk + "encapsulation: tcp"), "encapsulation must be auto or udp", ""},
 	{"replay window", wrap(filter + nego + psk + "replay_window: 31"), "32 to 65536", ""},
 	{"replay window too large", wrap(filter + nego + psk + "replay_window: 65537"), "32 to 65536", ""},
+	{"fragmentation", wrap(filter + nego + psk + "fragmentation: on"), "fragmentation must be auto or off", ""},
+	{"fragment size", wrap(filter + nego + psk + "fragmentation: 100"), "256 to 65535", ""},
 	{"df", wrap(filter + nego + psk + "df: keep"), "copy, set or clear", ""},
 	{"peer port", wrap(filter + nego + psk + "peer_port: 0"), "1 to 65535", ""},
 	{"idle", wrap(filter + nego + psk + "idle_timeout: soon"), "idle_timeout must be a time", ""},

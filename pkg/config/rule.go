@@ -141,7 +141,7 @@ func (r *reader) warnWeakMethods(n *node, a policy.FilterAction) {
 func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filters []written) {
 	negotiated := rule.Action.Kind == policy.Negotiate && at["manual"] == nil
 	protects := rule.Action.Kind == policy.Negotiate
-	for _, key := range []string{"tunnel", "auth", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df"} {
+	for _, key := range []string{"tunnel", "auth", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "fragmentation"} {
 		if v := at[key]; v != nil && !protects && rule.Action.Kind != 0 {
 			r.fail(v, "delete it", "%s has no meaning in a rule that does %v", key, rule.Action.Kind)
 		}
@@ -210,6 +210,8 @@ func (r *reader) peerOption(key string, v *node, p *policy.PeerOptions) {
 		p.ReplayWindow = int(w)
 	case "df":
 		p.CopyDF, _ = r.word(v, key, "copy", "set", "clear")
+	case "fragmentation":
+		p.FragmentSize = r.fragmentation(v)
 	case "idle_timeout":
 		if isScalar(v) && v.Value == "off" {
 			p.IdleTimeout = -1
@@ -219,6 +221,18 @@ func (r *reader) peerOption(key string, v *node, p *policy.PeerOptions) {
 	case "dpd":
 		r.dpd(v, p)
 	}
+}
+
+// fragmentation reads whether long IKE messages go in fragments: auto, off, or the largest datagram of one.
+func (r *reader) fragmentation(n *node) int {
+	if isScalar(n) && n.ShortTag() == "!!int" {
+		size, _ := r.number(n, "fragmentation", policy.MinFragmentSize, policy.MaxFragmentSize)
+		return int(size)
+	}
+	if s, ok := r.word(n, "fragmentation", "auto", "off"); ok && s == "off" {
+		return -1
+	}
+	return 0
 }
 
 // dpd reads the dead peer detection's times, or off.

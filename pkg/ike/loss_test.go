@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -22,6 +23,8 @@ type scenario struct {
 func scenarios() []scenario {
 	pfs := defaults()
 	pfs.pfs = suite.Curve25519
+	parts := defaults()
+	parts.main[0].Group, parts.pfs, parts.peer.FragmentSize = suite.MODP1024, suite.MODP1024, policy.MinFragmentSize
 	up := func(w *world) {
 		w.want(0)
 		w.run(5 * time.Second)
@@ -52,6 +55,8 @@ func scenarios() []scenario {
 				w.run(time.Second)
 			}
 		}, 1},
+		{"main and quick mode with PFS in fragments", parts, func(*world) {}, func(w *world) { w.want(0) }, 1},
+		{"rekey of both phases in fragments", parts, up, func(w *world) { rekeyMain(0)(w); rekeyChild(1)(w) }, 1},
 	}
 }
 

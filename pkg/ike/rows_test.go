@@ -86,8 +86,8 @@ func TestP9PayloadFloods(t *testing.T) {
 	}
 }
 
-// TestP10FragmentsOfIKEv1AreNotKept: IKEv1 fragments are not supported, and a flood of them costs a counter.
-func TestP10FragmentsOfIKEv1AreNotKept(t *testing.T) {
+// TestP10FragmentsOfStrangersAreNotKept: fragments for which there is no exchange going cost a counter, however many they are.
+func TestP10FragmentsOfStrangersAreNotKept(t *testing.T) {
 	w := newWorld(t, defaults(), defaults())
 	data := bytes.Clone(mm1(t, 4)[:isakmp.HeaderLen])
 	data = append(data, 0, 0, 1, 244, 0, 1, 1, 0) // fragment ID 1, number 1

@@ -22,8 +22,8 @@ func TestTranscript(t *testing.T) {
 		w.run(time.Second)
 	}
 	want := `
-   0.000 0→1 main mode 124 bytes
-   0.010 1→0 main mode 124 bytes
+   0.000 0→1 main mode 148 bytes
+   0.010 1→0 main mode 148 bytes
    0.020 0→1 main mode 148 bytes
    0.030 1→0 main mode 148 bytes
    0.040 0→1 main mode 92 bytes

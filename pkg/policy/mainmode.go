@@ -22,7 +22,7 @@ func (x *expansion) addMainMode(r *Rule, p addressPair) {
 	x.clash[rulePair{m.Rule, r}] = true
 	f := m.Filter()
 	x.faults.add(r.Source, "a responder chooses these by the peer's address alone: give both rules the same, or different peers",
-		"rule %q and rule %q (%v) both negotiate for %s, but differ in their authentication or in the peer's port or DPD",
+		"rule %q and rule %q (%v) both negotiate for %s, but differ in their authentication or in the peer's port, DPD or fragmentation",
 		r.Name, m.Rule.Name, m.Rule.Source, x.show(&f))
 }
 

@@ -51,7 +51,7 @@ func mainModeMeaning(p *Policy, r *Rule) string {
 	h := hmac.New(sha256.New, digestKey)
 	fmt.Fprintf(h, "ke %+v\n", p.KeyExchange)
 	writeAuth(h, r.Auth)
-	fmt.Fprintf(h, "port %d dpd %v %v\n", r.Peer.Port, r.Peer.DPDInterval, r.Peer.DPDTimeout)
+	fmt.Fprintf(h, "port %d dpd %v %v fragments %d\n", r.Peer.Port, r.Peer.DPDInterval, r.Peer.DPDTimeout, r.Peer.FragmentSize)
 	return digest(h)
 }
 

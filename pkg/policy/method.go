@@ -29,6 +29,8 @@ const (
 	DefaultReplayWindow = 1024
 	MinReplayWindow     = 32
 	MaxReplayWindow     = 65536
+	MinFragmentSize     = 256
+	MaxFragmentSize     = 65535
 )
 
 // DefaultMethods returns the security methods of a filter action that names none, preferred first.

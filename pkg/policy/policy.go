@@ -155,6 +155,9 @@ type PeerOptions struct {
 	IdleTimeout             time.Duration // idle quick-mode SAs; 0: 300 s; negative: never. See Idle
 	ReplayWindow            int           // packets; 0: 1024. See Window
 	CopyDF                  string        // "copy", "set", "clear"; "": copy
+	// FragmentSize is the largest IP datagram, in bytes, that a fragment of an IKE message goes in; 0: chosen by the path's family;
+	// negative: neither sent nor taken. See Fragments.
+	FragmentSize int
 }
 
 // DPD returns the times of dead peer detection, both 0 if it is off.
@@ -182,6 +185,9 @@ func (o PeerOptions) Idle() time.Duration {
 	}
 	return o.IdleTimeout
 }
+
+// Fragments reports whether IKE messages may go in fragments.
+func (o PeerOptions) Fragments() bool { return o.FragmentSize >= 0 }
 
 // Window returns the size of the replay window in packets.
 func (o PeerOptions) Window() int {

@@ -27,6 +27,7 @@ type flight struct {
 	answers  [32]byte        // digest of the message that it answered
 	again    alarm
 	tries    int
+	asked    int       // how often the peer's repetition was answered
 	refused  time.Time // the end of a shortened attempt
 	onGiveUp func(now time.Time)
 }
@@ -34,8 +35,8 @@ type flight struct {
 // launch sends d and, if wait is set, keeps sending it until land is called; then giveUp is called instead.
 func (m *Machine) launch(now time.Time, f *flight, d isakmp.Datagram, wait bool, giveUp func(now time.Time)) {
 	m.alarms.clear(&f.again)
-	f.last, f.tries, f.onGiveUp = d, 0, giveUp
-	m.emit(isakmp.Transmit{Datagram: d})
+	f.last, f.tries, f.asked, f.onGiveUp = d, 0, 0, giveUp
+	m.transmit(d, 0)
 	f.again.ring = func(now time.Time) { m.relaunch(now, f) }
 	if wait {
 		m.alarms.set(&f.again, now.Add(firstRetransmit))
@@ -49,7 +50,7 @@ func (m *Machine) relaunch(now time.Time, f *flight) {
 		return
 	}
 	m.stats.Retransmitted++
-	m.emit(isakmp.Transmit{Datagram: f.last})
+	m.transmit(f.last, f.tries)
 	wait := firstRetransmit << f.tries
 	if f.tries == retransmits {
 		wait = lastWait
@@ -85,5 +86,6 @@ func (f *flight) answering(data []byte) { f.answers = sha256.Sum256(data) }
 // resend answers a duplicate: once for each, with the same bytes.
 func (m *Machine) resend(f *flight) {
 	m.stats.Duplicates++
-	m.emit(isakmp.Transmit{Datagram: f.last})
+	f.asked++
+	m.transmit(f.last, f.asked)
 }

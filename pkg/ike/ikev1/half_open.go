@@ -17,6 +17,7 @@ type halfOpen struct {
 	sa            []byte // SAi_b
 	chosen        phase1Suite
 	natt, dpd     bool // the peer's vendor IDs
+	frags         bool
 	expires       time.Time
 	prefix        netip.Prefix
 	seq           uint64

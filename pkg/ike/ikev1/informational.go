@@ -33,7 +33,7 @@ func (m *Machine) sendInformational(s *mainMode, ps ...isakmp.Payload) {
 		return
 	}
 	out, _ := s.sealed(isakmp.Informational, id, isakmp.PayloadHash, body, s.firstIV(id))
-	m.emit(isakmp.Transmit{Datagram: isakmp.Datagram{Local: s.local, Remote: s.remote, Data: out}})
+	m.transmit(isakmp.Datagram{Local: s.local, Remote: s.remote, Data: out}, 0)
 }
 
 // sendNotify tells the peer of an error, protected.

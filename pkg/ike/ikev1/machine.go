@@ -41,6 +41,7 @@ type Machine struct {
 	established map[cookiePair]*mainMode    // and those that wait for messages 3 to 6, both cookies known
 	initiating  map[isakmp.Cookie]*mainMode // by our cookie, while the responder's is unknown
 	halfOpen    halfOpenTable               // responders before message 3
+	fragments   fragmentTable               // parts of messages
 	peers       map[addrPair]*peer          // with a wish, a main-mode SA or a child
 	children    map[uint64]*child           // by ID
 	outbound    map[outboundSPI]*child      // by the peer's SPI, for deletions
@@ -89,6 +90,7 @@ func New(c Config) (*Machine, error) {
 	m := &Machine{cfg: c, established: map[cookiePair]*mainMode{}, initiating: map[isakmp.Cookie]*mainMode{}, peers: map[addrPair]*peer{},
 		children: map[uint64]*child{}, outbound: map[outboundSPI]*child{}}
 	m.halfOpen.init(c.HalfOpenMax, c.HalfOpenPerPrefix)
+	m.fragments.init()
 	m.adopt(c.Policy)
 	var probe [1]byte
 	// security.md O2: no start without randomness.

@@ -80,6 +80,7 @@ type mainMode struct {
 	iv         []byte // of phase 1; in the end the seed of all phase 2 IVs
 	nat        natState
 	dpd        bool
+	frags      bool // the peer joins fragments, and the rule allows them
 	remoteID   isakmp.Identification
 	notices    []isakmp.Notify // notifications beside the peer's proof
 	flight     flight
@@ -104,16 +105,19 @@ func (s *mainMode) role() isakmp.Role { return s.run.Role }
 
 func (s *mainMode) offerSA() ([]isakmp.Payload, error) {
 	s.sa = phase1SA(s.offers).Append(nil)
-	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, vendorIDs(true, true)...), nil
+	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, vendorIDs(true, true, s.rule.Peer.Fragments())...), nil
 }
 
-func vendorIDs(natt, dpd bool) []isakmp.Payload {
+func vendorIDs(natt, dpd, fragments bool) []isakmp.Payload {
 	var out []isakmp.Payload
 	if natt {
 		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorNATT})
 	}
 	if dpd {
 		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorDPD})
+	}
+	if fragments {
+		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorFragmentation})
 	}
 	return out
 }
@@ -140,6 +144,7 @@ func (s *mainMode) takeVendors(msg *isakmp.Message) {
 	for _, v := range msg.All(isakmp.PayloadVendor) {
 		s.nat.peerSpeaks = s.nat.peerSpeaks || string(v) == string(isakmp.VendorNATT)
 		s.dpd = s.dpd || string(v) == string(isakmp.VendorDPD)
+		s.frags = s.frags || isakmp.KnowsFragments(v) && s.rule.Peer.Fragments()
 	}
 }
 
@@ -154,7 +159,7 @@ func (s *mainMode) answerSA() ([]isakmp.Payload, error) {
 	if answer == nil {
 		return nil, errors.New("the choice is gone")
 	}
-	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: answer.Append(nil)}}, vendorIDs(s.nat.peerSpeaks, s.dpd)...), nil
+	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: answer.Append(nil)}}, vendorIDs(s.nat.peerSpeaks, s.dpd, s.frags)...), nil
 }
 
 func (s *mainMode) takeAnswer(msg *isakmp.Message) error {

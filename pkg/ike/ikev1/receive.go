@@ -27,6 +27,15 @@ func (m *Machine) Receive(now time.Time, d isakmp.Datagram) {
 	}
 	d.Local = netip.AddrPortFrom(d.Local.Addr().Unmap(), d.Local.Port())
 	d.Remote = netip.AddrPortFrom(d.Remote.Addr().Unmap(), d.Remote.Port())
+	if h.NextPayload == isakmp.PayloadFragment {
+		m.receiveFragment(now, d, h)
+		return
+	}
+	m.dispatch(now, d, h)
+}
+
+// dispatch takes a whole message.
+func (m *Machine) dispatch(now time.Time, d isakmp.Datagram, h isakmp.Header) {
 	switch h.Exchange {
 	case isakmp.MainMode:
 		m.receiveMainMode(now, d, h)
@@ -115,7 +124,7 @@ func (m *Machine) firstMessage(now time.Time, d isakmp.Datagram, h isakmp.Header
 	}
 	if e == nil {
 		e = &halfOpen{cookies: pair, local: d.Local, remote: d.Remote, sa: append([]byte(nil), s.sa...), chosen: s.suite,
-			natt: s.nat.peerSpeaks, dpd: s.dpd}
+			natt: s.nat.peerSpeaks, dpd: s.dpd, frags: s.frags}
 		if !m.addHalfOpen(now, e) {
 			return
 		}
@@ -135,7 +144,7 @@ func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h 
 	}
 	s := m.newMainMode(now, f, isakmp.Responder)
 	s.cookies, s.local, s.remote, s.sa, s.suite = e.cookies, e.local, e.remote, e.sa, e.chosen
-	s.nat.peerSpeaks, s.dpd, s.run.At, s.prefix = e.natt, e.dpd, stepKeyI, e.prefix
+	s.nat.peerSpeaks, s.dpd, s.frags, s.run.At, s.prefix = e.natt, e.dpd, e.frags, stepKeyI, e.prefix
 	if err := s.run.Accept(s, msg); err != nil {
 		m.refuseUnproven(now, s, err)
 		return
@@ -352,9 +361,11 @@ func (m *Machine) removeSA(s *mainMode) {
 	}
 	if m.established[s.cookies] == s {
 		delete(m.established, s.cookies)
+		m.dropFragments(s.cookies)
 	}
 	if m.initiating[s.cookies.initiator] == s {
 		delete(m.initiating, s.cookies.initiator)
+		m.dropFragments(cookiePair{initiator: s.cookies.initiator})
 	}
 	m.alarms.clear(&s.flight.again)
 	m.alarms.clear(&s.life)

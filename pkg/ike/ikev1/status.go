@@ -10,22 +10,24 @@ import (
 
 // Stats counts what happened since the start. Every received datagram that came to nothing stands in one of them.
 type Stats struct {
-	Received        uint64 // datagrams
-	Malformed       uint64 // not understood
-	Unknown         uint64 // for no SA here
-	Uncovered       uint64 // from an address that no filter covers
-	Unsupported     uint64 // exchange types that are not spoken
-	Unexpected      uint64 // out of turn
-	Unauthenticated uint64 // notifications and deletions that prove nothing
-	BadProofs       uint64 // wrong hashes
-	Replayed        uint64
-	Duplicates      uint64 // answered again
-	Refused         uint64 // negotiations refused here
-	HalfOpenRefused uint64 // for want of room
-	HalfOpenEvicted uint64 // to make room
-	Retransmitted   uint64
-	AcquiresDropped uint64
-	DeadPeers       uint64
+	Received         uint64 // datagrams
+	Malformed        uint64 // not understood
+	Unknown          uint64 // for no SA here
+	Uncovered        uint64 // from an address that no filter covers
+	Unsupported      uint64 // exchange types that are not spoken
+	Unexpected       uint64 // out of turn
+	Unauthenticated  uint64 // notifications and deletions that prove nothing
+	BadProofs        uint64 // wrong hashes
+	Replayed         uint64
+	Duplicates       uint64 // answered again
+	Fragments        uint64 // parts of messages of which this host expects some
+	FragmentsDropped uint64 // parts that never made a whole message
+	Refused          uint64 // negotiations refused here
+	HalfOpenRefused  uint64 // for want of room
+	HalfOpenEvicted  uint64 // to make room
+	Retransmitted    uint64
+	AcquiresDropped  uint64
+	DeadPeers        uint64
 
 	HalfOpen, MainModes, Children, Peers int // now
 

@@ -25,7 +25,7 @@ const (
 	PayloadNATOA        PayloadType = 21
 	payloadNATDraft     PayloadType = 130 // NAT-D and NAT-OA of the drafts before RFC 3947
 	payloadNATOADraft   PayloadType = 131
-	payloadV1Fragment   PayloadType = 132
+	PayloadFragment     PayloadType = 132 // its message is a part of another one
 	payloadLastOfBitSet PayloadType = 63
 )
 

@@ -3,6 +3,7 @@ package isakmp
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"net/netip"
 	"strings"
@@ -306,5 +307,67 @@ func TestNames(t *testing.T) {
 	if MainMode.String() != "main mode" || ExchangeType(99).String() != "exchange 99" || Responder.String() != "responder" || NoProposalChosen.String() != "NO-PROPOSAL-CHOSEN" ||
 		NotifyType(40000).String() != "notification 40000" || !InvalidSPI.IsError() || InitialContact.IsError() {
 		t.Error("names")
+	}
+}
+
+func FuzzFragment(f *testing.F) {
+	f.Add(Fragment{ID: 7, Number: 1, Data: []byte("a part")}.Append(nil))
+	f.Add(Fragment{ID: 1, Number: 255, Last: true, Data: seedMessage()}.Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := ParseFragment(b)
+		if err == nil && !bytes.Equal(x.Append(nil), b) {
+			t.Errorf("%+v", x)
+		}
+	})
+}
+
+// TestSplitMessage: the parts of every size, joined, are the message; there are never more than 255.
+func TestSplitMessage(t *testing.T) {
+	long := seedMessage()
+	long = append(long, make([]byte, 40000)...)
+	binary.BigEndian.PutUint32(long[24:], uint32(len(long)))
+	for _, message := range [][]byte{seedMessage(), long} {
+		for _, size := range []int{1, 7, 100, 540, len(message) - 1, len(message), len(message) + 1} {
+			parts, err := SplitMessage(message, 0x1234, size)
+			if err != nil || len(parts) > 255 || len(message) < 255*size && len(parts) != (len(message)+size-1)/size {
+				t.Fatalf("%d bytes in parts of %d: %d parts, %v", len(message), size, len(parts), err)
+			}
+			var joined []byte
+			for i, part := range parts {
+				h, err := ParseHeader(part)
+				if err != nil || h.NextPayload != PayloadFragment || h.Exchange != MainMode || len(part) > max(size, (len(message)+254)/255)+FragmentOverhead {
+					t.Fatalf("part %d: %+v, %v", i, h, err)
+				}
+				ps, err := ParsePayloads(h.NextPayload, part[HeaderLen:], false)
+				if err != nil || len(ps) != 1 {
+					t.Fatal(err)
+				}
+				f, err := ParseFragment(ps[0].Body)
+				if err != nil || f.ID != 0x1234 || int(f.Number) != i+1 || f.Last != (i == len(parts)-1) {
+					t.Fatalf("part %d: %+v, %v", i, f, err)
+				}
+				joined = append(joined, f.Data...)
+			}
+			if !bytes.Equal(joined, message) {
+				t.Errorf("parts of %d do not make the message", size)
+			}
+		}
+	}
+}
+
+// TestKnowsFragments: the forms in which peers announce it.
+func TestKnowsFragments(t *testing.T) {
+	for text, want := range map[string]bool{"4048b7d56ebce88525e7de7f00d6c2d3": true, "4048b7d56ebce88525e7de7f00d6c2d380000000": true, "4048b7d56ebce88525e7de7f00d6c2d3c0000000": true,
+		"4048b7d56ebce88525e7de7f00d6c2d300000000": false, "4048b7d56ebce88525e7de7f00d6c2d380": false, "4048b7d56ebce88525e7de7f00d6c2d4": false, "": false} {
+		v, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if KnowsFragments(v) != want {
+			t.Errorf("%s: %v", text, !want)
+		}
+	}
+	if !KnowsFragments(VendorFragmentation) {
+		t.Error("our own is not known")
 	}
 }

@@ -1,9 +1,22 @@
 package isakmp
 
+import "bytes"
+
 // Vendor IDs that say what a peer can do.
 var (
 	// VendorNATT is RFC 3947 §3.1: MD5("RFC 3947").
 	VendorNATT = []byte{0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45, 0x5c, 0x57, 0x28, 0xf2, 0x0e, 0x95, 0x45, 0x2f}
 	// VendorDPD is RFC 3706 §5.1, version 1.0.
 	VendorDPD = []byte{0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57, 0x01, 0x00}
+	// VendorFragmentation is MD5("FRAGMENTATION") and the exchanges that it is for: main mode, and what follows.
+	VendorFragmentation = append(fragmentationHash[:len(fragmentationHash):len(fragmentationHash)], 0x80, 0, 0, 0)
+
+	fragmentationHash = []byte{0x40, 0x48, 0xb7, 0xd5, 0x6e, 0xbc, 0xe8, 0x85, 0x25, 0xe7, 0xde, 0x7f, 0x00, 0xd6, 0xc2, 0xd3}
 )
+
+// KnowsFragments reports whether a vendor ID says that the peer joins fragments of messages. Some peers send the hash alone; where the exchanges are named,
+// any of them will do, because none of the peers that name them means it.
+func KnowsFragments(vendor []byte) bool {
+	rest, ok := bytes.CutPrefix(vendor, fragmentationHash)
+	return ok && (len(rest) == 0 || len(rest) == 4 && string(rest) != "\x00\x00\x00\x00")
+}

@@ -84,7 +84,8 @@ type Run struct {
 	Missing  []string // peers that could not be had
 }
 
-// Update writes the page, unless something failed or was not tried: the page says only what has been seen in one whole run.
+// Update writes the page, unless something failed or was not tried. After a whole run the page says what that run has seen and nothing else; after a part of the
+// tests the rows of that part take the place of those that they prove again, or join the others.
 func Update(path string, run Run) error {
 	mu.Lock()
 	defer mu.Unlock()
@@ -93,8 +94,6 @@ func Update(path string, run Run) error {
 		return fmt.Errorf("%s stays as it is: there was no peer: %s", path, strings.Join(run.Missing, "; "))
 	case run.Failed:
 		return fmt.Errorf("%s stays as it is: a test failed", path)
-	case !run.Complete:
-		return fmt.Errorf("%s stays as it is: -run or -skip left tests out", path)
 	}
 	for _, r := range rows {
 		if r.Result != works {
@@ -102,7 +101,43 @@ func Update(path string, run Run) error {
 		}
 	}
 	sortRows()
-	return os.WriteFile(path, []byte(page()), 0o644)
+	lines := make([]string, len(rows))
+	for i, r := range rows {
+		lines[i] = r.line()
+	}
+	if !run.Complete {
+		var err error
+		if lines, err = merge(path, lines); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(path, []byte(head+strings.Join(lines, "\n")+"\n"), 0o644)
+}
+
+// merge joins the lines of a page that are not proved again with new ones.
+func merge(path string, fresh []string) ([]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	proved := map[string]bool{}
+	for _, line := range fresh {
+		proved[key(strings.Split(line, "|"))] = true
+	}
+	lines := fresh
+	for line := range strings.Lines(string(text)) {
+		if cells, ok := rowOf(line); ok && !proved[key(cells)] {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	slices.Sort(lines)
+	return lines, nil
+}
+
+// rowOf splits a line of the page that is a row of its table.
+func rowOf(line string) ([]string, bool) {
+	cells := strings.Split(line, "|")
+	return cells, len(cells) == 10 && strings.TrimSpace(cells[1]) != "peer" && !strings.HasPrefix(cells[1], "-")
 }
 
 // Compare holds the page against the rows of this run. A row that the page does not have, or has with another result, is an
@@ -125,19 +160,10 @@ func sortRows() {
 	slices.SortStableFunc(rows, func(a, b *Row) int { return cmp.Compare(a.line(), b.line()) })
 }
 
-func page() string {
-	var b strings.Builder
-	b.WriteString(head)
-	for _, r := range rows {
-		b.WriteString(r.line() + "\n")
-	}
-	return b.String()
-}
-
 func compare(text string, complete bool) error {
 	written, proved := make(map[string]bool), make(map[string]bool)
 	for line := range strings.Lines(text) {
-		if cells := strings.Split(line, "|"); len(cells) == 10 && strings.TrimSpace(cells[1]) != "peer" && !strings.HasPrefix(cells[1], "-") {
+		if cells, ok := rowOf(line); ok {
 			written[key(cells)] = true
 		}
 	}
