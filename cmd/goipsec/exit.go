@@ -35,7 +35,7 @@ const exitHelp = `Exit codes are stable:
   4  no instance is running on the socket
   5  permission is missing: not root, a capability missing, or another user's socket
   6  something is in use: the socket by another instance, a port by another process
-  7  the running instance knows no such peer, rule or SA
+  7  the running instance knows no such peer, rule, SA or policy
 `
 
 // usageError marks a wrong command line.

@@ -172,7 +172,14 @@ func (f *fake) Connect(_ context.Context, target string) error { return f.known(
 func (f *fake) Rekey(id string) error                          { return f.known(id, "7") }
 func (f *fake) Delete(id string) error                         { return f.known(id, "7") }
 func (f *fake) Reload() error                                  { return fmt.Errorf("web.yaml:3:1: %w", endpoint.ErrPolicyFile) }
-func (f *fake) Stop()                                          { close(f.stop) }
+func (f *fake) Assign(name string) error {
+	if name != "web" {
+		return &endpoint.UnknownPolicyError{Name: name, Known: []string{"web", "closed"}}
+	}
+	return nil
+}
+func (f *fake) Unassign() error { return nil }
+func (f *fake) Stop()           { close(f.stop) }
 func (f *fake) Explain(q endpoint.Question) (endpoint.Explanation, error) {
 	return endpoint.Explanation{Policy: "made-up", Direction: "outbound", Filter: "192.0.2.1 -> 192.0.2.2", Rule: "peer", Action: "negotiate", Carriers: []uint64{7}}, nil
 }

@@ -3,5 +3,6 @@ package main
 import "github.com/spf13/cobra"
 
 func policyCommand() *cobra.Command {
-	return parent("policy", "Check, show and explain a policy file", policyCheckCommand(), policyShowCommand(), policyExplainCommand())
+	return parent("policy", "Check, show, explain and assign policies", policyCheckCommand(), policyShowCommand(), policyExplainCommand(),
+		policyAssignCommand(), policyUnassignCommand())
 }

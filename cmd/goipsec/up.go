@@ -108,14 +108,14 @@ func (f *upFlags) options(ctx context.Context, file *config.File, log *slog.Logg
 		name = f.tun
 	}
 	return endpoint.Options{
-		Policy: p, Load: func() (*policy.Policy, error) { return f.again(ctx, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
+		Policy: p, Load: func() (*endpoint.PolicyFile, error) { return f.again(ctx, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
 		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
 		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
 	}, nil
 }
 
-// again reads the policy for a reload. The file's other settings take a restart.
-func (f *upFlags) again(ctx context.Context, log *slog.Logger) (*policy.Policy, error) {
+// again reads the policies for a reload. The file's other settings take a restart.
+func (f *upFlags) again(ctx context.Context, log *slog.Logger) (*endpoint.PolicyFile, error) {
 	file, err := config.Load(f.config)
 	if err != nil {
 		return nil, err
@@ -123,5 +123,6 @@ func (f *upFlags) again(ctx context.Context, log *slog.Logger) (*policy.Policy, 
 	for _, w := range file.Warnings {
 		log.Warn(w.String())
 	}
-	return resolve(ctx, file.Assigned)
+	return &endpoint.PolicyFile{Policies: file.Policies, Assigned: file.Assigned,
+		Resolve: func(p *policy.Policy) (*policy.Policy, error) { return resolve(ctx, p) }}, nil
 }

@@ -20,6 +20,9 @@ type Endpoint interface {
 	Delete(id string) error
 	// Reload reads the policy file again. A bad file is refused with an error that wraps endpoint.ErrPolicyFile.
 	Reload() error
+	// Assign puts another policy of the file in force, Unassign none. Unknown names are refused with an error that wraps endpoint.ErrNotFound.
+	Assign(name string) error
+	Unassign() error
 	// Stop asks the endpoint to end and returns at once; Server.Close tells that it has ended.
 	Stop()
 	Explain(q endpoint.Question) (endpoint.Explanation, error)
@@ -27,13 +30,15 @@ type Endpoint interface {
 
 // Paths of the API. A change of their meaning takes a new prefix.
 const (
-	pathStatus  = "/v1/status"
-	pathConnect = "/v1/connect"
-	pathRekey   = "/v1/rekey"
-	pathDelete  = "/v1/delete"
-	pathReload  = "/v1/reload"
-	pathStop    = "/v1/stop"
-	pathExplain = "/v1/explain"
+	pathStatus   = "/v1/status"
+	pathConnect  = "/v1/connect"
+	pathRekey    = "/v1/rekey"
+	pathDelete   = "/v1/delete"
+	pathReload   = "/v1/reload"
+	pathAssign   = "/v1/assign"
+	pathUnassign = "/v1/unassign"
+	pathStop     = "/v1/stop"
+	pathExplain  = "/v1/explain"
 )
 
 // maxRequest and maxResponse bound the two bodies, in bytes. A request is a name or one question; a status grows with its SAs.
@@ -42,7 +47,7 @@ const (
 	maxResponse = 256 << 20
 )
 
-// request is the body of connect (target), rekey and delete (id).
+// request is the body of connect and assign (target), rekey and delete (id).
 type request struct {
 	Target string `json:"target,omitempty"`
 	ID     string `json:"id,omitempty"`

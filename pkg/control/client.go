@@ -91,6 +91,15 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, pathReload, request{}, nil)
 }
 
+// Assign and Unassign do what the methods of Endpoint say.
+func (c *Client) Assign(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodPost, pathAssign, request{Target: name}, nil)
+}
+
+func (c *Client) Unassign(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, pathUnassign, request{}, nil)
+}
+
 // Stop asks the endpoint to end and returns when it has ended and cleaned up.
 func (c *Client) Stop(ctx context.Context) error {
 	err := c.call(ctx, http.MethodPost, pathStop, request{}, nil)

@@ -55,6 +55,8 @@ func (r *recorder) Connect(ctx context.Context, target string) error {
 func (r *recorder) Rekey(id string) error  { return r.note("rekey %s", id) }
 func (r *recorder) Delete(id string) error { return r.note("delete %s", id) }
 func (r *recorder) Reload() error          { return r.note("reload") }
+func (r *recorder) Assign(n string) error  { return r.note("assign %s", n) }
+func (r *recorder) Unassign() error        { return r.note("unassign") }
 func (r *recorder) Stop()                  { _ = r.note("stop"); close(r.stop) }
 func (r *recorder) Explain(q endpoint.Question) (endpoint.Explanation, error) {
 	return endpoint.Explanation{Rule: "web", Carriers: []uint64{9}}, r.note("explain %v %v", q.Src, q.Dst)
@@ -93,12 +95,14 @@ func TestEveryCallReachesTheEndpoint(t *testing.T) {
 		func() error { return c.Rekey(ctx, "7") },
 		func() error { return c.Delete(ctx, "8") },
 		func() error { return c.Reload(ctx) },
+		func() error { return c.Assign(ctx, "office") },
+		func() error { return c.Unassign(ctx) },
 	} {
 		if err := f(); err != nil {
 			t.Error(err)
 		}
 	}
-	want := []string{"explain 192.0.2.1 192.0.2.2", "connect 192.0.2.2", "rekey 7", "delete 8", "reload"}
+	want := []string{"explain 192.0.2.1 192.0.2.2", "connect 192.0.2.2", "rekey 7", "delete 8", "reload", "assign office", "unassign"}
 	if diff := cmp.Diff(want, r.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}

@@ -17,6 +17,8 @@ func (quiet) Connect(context.Context, string) error { return nil }
 func (quiet) Rekey(string) error                    { return endpoint.ErrNotFound }
 func (quiet) Delete(string) error                   { return nil }
 func (quiet) Reload() error                         { return endpoint.ErrPolicyFile }
+func (quiet) Assign(string) error                   { return endpoint.ErrNotFound }
+func (quiet) Unassign() error                       { return nil }
 func (quiet) Stop()                                 {}
 func (quiet) Explain(endpoint.Question) (endpoint.Explanation, error) {
 	return endpoint.Explanation{}, nil

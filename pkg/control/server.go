@@ -80,6 +80,8 @@ func newHandler(e Endpoint, gone <-chan struct{}) http.Handler {
 	m.HandleFunc("POST "+pathRekey, with(func(_ *http.Request, q request) error { return e.Rekey(q.ID) }))
 	m.HandleFunc("POST "+pathDelete, with(func(_ *http.Request, q request) error { return e.Delete(q.ID) }))
 	m.HandleFunc("POST "+pathReload, with(func(*http.Request, request) error { return e.Reload() }))
+	m.HandleFunc("POST "+pathAssign, with(func(_ *http.Request, q request) error { return e.Assign(q.Target) }))
+	m.HandleFunc("POST "+pathUnassign, with(func(*http.Request, request) error { return e.Unassign() }))
 	m.HandleFunc("POST "+pathStop, with(func(r *http.Request, _ request) error {
 		e.Stop()
 		select {

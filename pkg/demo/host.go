@@ -11,7 +11,6 @@ import (
 	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/endpoint"
 	"github.com/goipsec/goipsec/pkg/netio"
-	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
@@ -67,7 +66,9 @@ func (h *host) start(ctx context.Context, text string) error {
 	}
 	h.stack = stack
 	h.Endpoint, err = endpoint.New(endpoint.Options{Policy: file.Assigned, Instance: h.name, Port: h.conn.LocalAddr().Port(),
-		Load:  func() (*policy.Policy, error) { return file.Assigned, nil },
+		Load: func() (*endpoint.PolicyFile, error) {
+			return &endpoint.PolicyFile{Policies: file.Policies, Assigned: file.Assigned}, nil
+		},
 		Parts: &endpoint.Parts{Device: device, UDP: []dataplane.Socket{{Conn: h.conn, Marker: true}}, Addresses: []netip.Addr{h.inner}}})
 	if err != nil {
 		device.Close()

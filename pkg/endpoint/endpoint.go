@@ -40,20 +40,23 @@ type Endpoint struct {
 	stop     chan struct{}
 	stopOnce sync.Once
 	done     chan struct{}
+	changing sync.Mutex // held by those who read the policy file and apply it
 
 	// What follows belongs to the goroutine of Run.
-	policy     *policy.Policy
-	compiled   *policy.Compiled
-	applied    time.Time
-	children   map[uint64]*child
-	nextManual uint64
-	manual     map[string]uint64 // children of manual rules, by filter ID
-	failures   []Failure
-	warnings   []string
-	lastReload string
-	behind     bool // the policy in force does not follow the host's addresses
-	waiters    []*waiter
-	logs       logGate
+	policy      *policy.Policy
+	compiled    *policy.Compiled
+	applied     time.Time
+	children    map[uint64]*child
+	nextManual  uint64
+	manual      map[string]uint64 // children of manual rules, by filter ID
+	failures    []Failure
+	warnings    []string
+	lastReload  string
+	choice      *choice // nil: the file leads
+	fileAssigns string  // the name of the policy that the file assigns
+	behind      bool    // the policy in force does not follow the host's addresses
+	waiters     []*waiter
+	logs        logGate
 }
 
 // firstManual keeps the IDs of manual children apart from those of the key exchange.
@@ -67,7 +70,7 @@ func New(opts Options) (*Endpoint, error) {
 	if err := selfTest(opts.Policy, opts.Log); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{opts: opts, log: opts.Log, now: opts.clock, started: opts.clock(), policy: opts.Policy, nextManual: firstManual,
+	e := &Endpoint{opts: opts, log: opts.Log, now: opts.clock, started: opts.clock(), policy: opts.Policy, fileAssigns: opts.Policy.Name, nextManual: firstManual,
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
 		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)

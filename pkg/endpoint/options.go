@@ -15,8 +15,8 @@ import (
 type Options struct {
 	// Policy is the assigned policy, names resolved.
 	Policy *policy.Policy
-	// Load reads the policy again for Reload. Nil: Reload is refused.
-	Load func() (*policy.Policy, error)
+	// Load reads the policy file again for Reload and Assign. Nil: these are refused.
+	Load func() (*PolicyFile, error)
 	// Instance tells several endpoints on one machine apart: it names their routes and guard rules. Letters, digits and '-', at most 32.
 	Instance string
 	// ConfigPath and Version are shown by Status only.

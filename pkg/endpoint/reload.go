@@ -20,38 +20,31 @@ var errPartly = errors.New("the policy is in force, but not all of its rules wit
 
 // Reload reads the policy again and applies it. SAs whose filter and settings are still there stay. If the new policy is bad, or cannot be applied, the
 // old one stays and the error wraps ErrPolicyFile.
-func (e *Endpoint) Reload() error {
-	if e.opts.Load == nil {
-		return errors.New("this endpoint's policy does not come from a file")
-	}
-	p, err := e.opts.Load() // outside the loop: reading keys and resolving names may take time
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrPolicyFile, err)
-	}
-	var result error
-	if stopped := e.do(func(now time.Time) { result = e.reload(now, p, err) }); stopped != nil {
-		return stopped
-	}
-	return result
-}
+// DNS names are resolved again. What Assign or Unassign chose stays chosen, unless the file assigns another policy than it did then.
+func (e *Endpoint) Reload() error { return e.load(nil) }
 
 func (e *Endpoint) reload(now time.Time, p *policy.Policy, err error) error {
 	if err == nil {
 		err = e.change(now, p)
 	}
+	e.noteChange(now, "reloaded", err)
+	return err
+}
+
+// noteChange remembers for status how a change of policy ended, and logs it.
+func (e *Endpoint) noteChange(now time.Time, what string, err error) {
 	e.lastReload = "applied at " + now.Format(time.RFC3339)
 	if errors.Is(err, errPartly) {
 		e.lastReload = "applied in part at " + now.Format(time.RFC3339) + ": " + err.Error()
 		e.log.Error("reloaded in part", "error", err)
-		return err
+		return
 	}
 	if err != nil {
 		e.lastReload = "refused at " + now.Format(time.RFC3339) + ": " + err.Error()
 		e.log.Error("reload refused; the old policy stays", "error", err)
-		return err
+		return
 	}
-	e.log.Info("reloaded", "policy", p.Name)
-	return nil
+	e.log.Info(what, "policy", e.policy.Name)
 }
 
 // change compiles p and puts it in force everywhere, in the order in which nothing passes that either policy forbids: the guard, routes, data plane,

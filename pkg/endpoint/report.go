@@ -26,7 +26,7 @@ func (e *Endpoint) Status() Status {
 func (e *Endpoint) report(now time.Time, s *Status) {
 	s.Now = now
 	s.Policy = PolicyStatus{Name: e.policy.Name, Description: e.policy.Description, Rules: len(e.policy.Rules), MainModeFilters: len(e.compiled.MainMode),
-		OutboundFilters: len(e.compiled.Outbound), InboundFilters: len(e.compiled.Inbound), Applied: e.applied}
+		OutboundFilters: len(e.compiled.Outbound), InboundFilters: len(e.compiled.Inbound), Applied: e.applied, Unassigned: e.policy == noPolicy, ByCommand: e.choice != nil}
 	s.Addresses = e.host.addresses()
 	s.Warnings = slices.Clone(e.warnings)
 	s.LastReload = e.lastReload

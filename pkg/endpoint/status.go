@@ -61,6 +61,9 @@ type PolicyStatus struct {
 	OutboundFilters int       `json:"outbound_filters"`
 	InboundFilters  int       `json:"inbound_filters"`
 	Applied         time.Time `json:"applied"`
+	// Unassigned is set while no policy is assigned: nothing is protected or blocked. ByCommand is set while a command's choice holds in the place of the file's.
+	Unassigned bool `json:"unassigned"`
+	ByCommand  bool `json:"by_command"`
 }
 
 // TUNStatus describes the device that host traffic comes through.

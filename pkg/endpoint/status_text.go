@@ -15,7 +15,7 @@ import (
 func (s Status) WriteText(w io.Writer) error {
 	t := &tables{w: w}
 	t.line("instance %s%s, process %d, up %s", s.Instance, after(" of goipsec ", s.Version), s.PID, s.Now.Sub(s.Started).Truncate(time.Second))
-	t.line("policy %q%s: %d rules, %d outbound and %d inbound filters, applied %s", s.Policy.Name, after(" from ", s.ConfigPath), s.Policy.Rules, s.Policy.OutboundFilters, s.Policy.InboundFilters, s.Policy.Applied.Format(time.DateTime))
+	t.line("%s", policyText(&s))
 	t.line("tun %s, mtu %d; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, s.Guard, listenText(s.Listen))
 	for _, x := range s.Warnings {
 		t.line("warning: %s", x)
@@ -26,6 +26,20 @@ func (s Status) WriteText(w io.Writer) error {
 	t.counters(s)
 	t.failures(s.Failures)
 	return t.err
+}
+
+// policyText says which policy is in force.
+func policyText(s *Status) string {
+	p := &s.Policy
+	if p.Unassigned {
+		return fmt.Sprintf("no policy is assigned since %s: nothing is protected or blocked (goipsec policy assign NAME puts one in force)", p.Applied.Format(time.DateTime))
+	}
+	chosen := ""
+	if p.ByCommand {
+		chosen = " (assigned by command)"
+	}
+	return fmt.Sprintf("policy %q%s%s: %d rules, %d outbound and %d inbound filters, applied %s", p.Name, after(" from ", s.ConfigPath), chosen, p.Rules, p.OutboundFilters,
+		p.InboundFilters, p.Applied.Format(time.DateTime))
 }
 
 // tables writes lines and aligned tables, and keeps the first error.

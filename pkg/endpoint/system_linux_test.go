@@ -37,7 +37,7 @@ func onSystem(t *testing.T, text string, addrs ...string) (x *end, stop func()) 
 	x = &end{log: &logBuffer{}, text: text, ended: make(chan error, 1)}
 	p, err := x.load()
 	must(t, err)
-	x.Endpoint, err = New(Options{Policy: p, Load: x.load, Instance: "under-test", Log: slog.New(slog.NewTextHandler(x.log, nil)), KeylogDir: filepath.Join(t.TempDir(), "keys")})
+	x.Endpoint, err = New(Options{Policy: p, Load: x.file, Instance: "under-test", Log: slog.New(slog.NewTextHandler(x.log, nil)), KeylogDir: filepath.Join(t.TempDir(), "keys")})
 	must(t, err)
 	go func() { x.ended <- x.Run(context.Background()) }()
 	stop = func() {

@@ -80,7 +80,7 @@ func (e *ends) start(outer netip.Addr, inner, text string) *end {
 		e.t.Fatal(err)
 	}
 	awake := newClock()
-	x.Endpoint, err = New(Options{clock: func() time.Time { return awake().Add(time.Duration(x.slept.Load())) }, Policy: p, Load: x.load, Instance: "test", HoldTime: 2 * time.Second, Log: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	x.Endpoint, err = New(Options{clock: func() time.Time { return awake().Add(time.Duration(x.slept.Load())) }, Policy: p, Load: x.file, Instance: "test", HoldTime: 2 * time.Second, Log: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Parts: &Parts{Device: device, Addresses: []netip.Addr{outer, netip.MustParseAddr(inner)}, UDP: []dataplane.Socket{
 			{Conn: e.wire.Attach(netip.AddrPortFrom(outer, 500))}, {Conn: e.wire.Attach(netip.AddrPortFrom(outer, 4500)), Marker: true}}}})
 	if err != nil {
@@ -101,13 +101,21 @@ func (e *ends) start(outer netip.Addr, inner, text string) *end {
 }
 
 func (x *end) load() (*policy.Policy, error) {
+	f, err := x.file()
+	if err != nil {
+		return nil, err
+	}
+	return f.Assigned, nil
+}
+
+func (x *end) file() (*PolicyFile, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	f, err := config.Parse("test.yaml", []byte(x.text), config.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return f.Assigned, nil
+	return &PolicyFile{Policies: f.Policies, Assigned: f.Assigned}, nil
 }
 
 func (x *end) setText(text string) {
