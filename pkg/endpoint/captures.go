@@ -134,16 +134,24 @@ func guardRules(list []*policy.QuickModeFilter) []guard.Rule {
 	return rules
 }
 
-// inboundRules are those for packets that arrive. Right before a filter, so that heavier ones still decide, stand the pairs of hosts whose traffic flows in clear
-// under a soft SA of its twin, by the twin's ID.
-func inboundRules(list []*policy.QuickModeFilter, soft map[string][]dataplane.Pair) []guard.Rule {
-	rules := make([]guard.Rule, 0, len(list))
-	for i, r := range guardRules(list) {
-		f := list[i]
-		if passesThrough(f) {
+// inboundRules are those for packets that arrive, by the filters with me left open. Right before a filter, so that heavier ones still decide, stand the pairs of
+// hosts whose traffic flows in clear under a soft SA, which is known by the ID of the twin of a filter of expanded that it stands for.
+func inboundRules(open, expanded []*policy.QuickModeFilter, soft map[string][]dataplane.Pair) []guard.Rule {
+	var clear []*policy.QuickModeFilter
+	for _, f := range expanded {
+		if f.Twin != nil && len(soft[f.Twin.ID]) > 0 {
+			clear = append(clear, f)
+		}
+	}
+	rules := make([]guard.Rule, 0, len(open))
+	for i, r := range guardRules(open) {
+		if passesThrough(open[i]) {
 			r.Verdict = guard.Accept
 		}
-		if f.Twin != nil && r.Verdict == guard.Drop {
+		for _, f := range clear {
+			if r.Verdict != guard.Drop || !open[i].StandsFor(f) {
+				continue
+			}
 			for _, p := range soft[f.Twin.ID] {
 				narrow := f.Filter
 				narrow.Src, narrow.Dst = classifier.HostRange(p.Remote), classifier.HostRange(p.Local)

@@ -235,13 +235,30 @@ func (h *systemHost) installGuard(c *policy.Compiled, o *opened) error {
 		return nil
 	}
 	h.guarded = true
-	return guard.Install(h.guardConfig(c))
+	return h.setGuard(c)
 }
 
-func (h *systemHost) guardConfig(c *policy.Compiled) guard.Config {
-	return guard.Config{Instance: h.opts.Instance, Device: h.name, Mark: route.MarkBase, MarkMask: route.MarkMask,
-		Ports: []uint16{h.opts.Port, h.opts.NATPort}, Inbound: inboundRules(c.Inbound, h.soft), Outbound: guardRules(c.Outbound),
-		Exempt: c.Policy.Exemptions.Filters(), ExemptBroadcast: c.Policy.Exemptions&policy.ExemptMulticast != 0}
+// setGuard puts the guard for a policy in force. It learns at each packet what the host's addresses are, so that one that is new is covered at once.
+func (h *systemHost) setGuard(c *policy.Compiled) error {
+	open, err := policy.CompileOpen(c.Policy, policy.LocalHost{Addresses: h.addresses()})
+	if err != nil {
+		return err
+	}
+	return guard.Install(guard.Config{Instance: h.opts.Instance, Device: h.name, Mark: route.MarkBase, MarkMask: route.MarkMask,
+		Ports: []uint16{h.opts.Port, h.opts.NATPort}, Me: []netip.Addr{policy.Me4, policy.Me6}, NotMe: innerAddresses(c.Policy),
+		Inbound: inboundRules(open.Inbound, c.Inbound, h.soft), Outbound: guardRules(open.Outbound),
+		Exempt: c.Policy.Exemptions.Filters(), ExemptBroadcast: c.Policy.Exemptions&policy.ExemptMulticast != 0})
+}
+
+// innerAddresses are those that the TUN has.
+func innerAddresses(p *policy.Policy) []netip.Addr {
+	var list []netip.Addr
+	for _, r := range p.Rules {
+		if r.Tunnel != nil && r.Tunnel.Inner.IsValid() {
+			list = append(list, r.Tunnel.Inner.Addr())
+		}
+	}
+	return list
 }
 
 func (h *systemHost) applyRoutes(c *policy.Compiled) error {
@@ -255,7 +272,7 @@ func (h *systemHost) applyRoutes(c *policy.Compiled) error {
 func (h *systemHost) apply(c *policy.Compiled) error {
 	var err error
 	if h.guarded {
-		err = guard.Install(h.guardConfig(c))
+		err = h.setGuard(c)
 	}
 	loosened, e := h.loosen() // an interface may be new
 	if loosened != "" {

@@ -6,10 +6,13 @@
 // hold until the new ones do. The table outlives a process that is killed (the guard fails closed) until Clear. No connection is
 // tracked. Elsewhere, and where the kernel has no nftables, Install returns ErrUnavailable.
 //
-// What passes in any case: loopback, the TUN, the endpoint's own marked packets, IKE on the ports given, ESP and AH, IPv6 neighbour
-// discovery (ICMPv6 types 133 to 137 with hop limit 255), multicast listener discovery, and "too big" messages that quote IKE, ESP or
-// AH. Everything else is decided by the
-// rules, heaviest first; what no rule matches passes.
+// What passes in any case: loopback, the TUN, the endpoint's own marked packets, what the policy exempts, and, to and from this host only, IKE on the
+// ports given, ESP and AH, IPv6 neighbour discovery (ICMPv6 types 133 to 137 with hop limit 255), multicast listener discovery, and "too big" messages that quote
+// IKE, ESP or AH. Everything else is decided by the rules, heaviest first; what no rule matches passes. A side of a rule may be "me": the host's addresses
+// as they are when the packet passes, so that a new address is covered before anybody has heard of it.
+//
+// IPv6 datagrams in fragments are judged by the first one. Where rules name ports or protocols, a first fragment that has not all that they compare is
+// dropped, and so is a packet whose upper-layer protocol cannot be found: neither could be told from one that a rule drops.
 //
 // Rules that name ports cannot be decided on fragments after the first. If such a rule would drop, a later fragment between its
 // addresses is dropped even if a lighter rule would let it pass (security row D10).

@@ -4,9 +4,13 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
+
+// fragmentHeader is the number of the IPv6 fragment header (RFC 8200 §4.5).
+const fragmentHeader = 44
 
 // match is a list of expressions that together are one condition. Each appends to it and returns the result.
 type match []expr.Any
@@ -33,11 +37,50 @@ func (m match) proto(p uint8) match { return m.meta(expr.MetaKeyL4PROTO, eq([]by
 
 // family adds the condition that the packet is IPv4, or IPv6.
 func (m match) family(is4 bool) match {
-	f := byte(unix.NFPROTO_IPV6)
+	return m.meta(expr.MetaKeyNFPROTO, eq([]byte{familyByte(is4)}))
+}
+
+func familyByte(is4 bool) byte {
 	if is4 {
-		f = unix.NFPROTO_IPV4
+		return unix.NFPROTO_IPV4
 	}
-	return m.meta(expr.MetaKeyNFPROTO, eq([]byte{f}))
+	return unix.NFPROTO_IPV6
+}
+
+// address adds the condition that one side of the packet is in a range.
+func (m match) address(destination bool, r classifier.Range) match {
+	h := headerOf(r.From.Is4())
+	offset := h.src
+	if destination {
+		offset = h.dst
+	}
+	return m.payload(expr.PayloadBaseNetworkHeader, offset, r.From.AsSlice(), r.To.AsSlice())
+}
+
+// local adds the condition that one side of the packet is an address of this host at this moment.
+func (m match) local(destination bool) match {
+	return m.addressType(destination, unix.RTN_LOCAL)
+}
+
+// addressType adds the condition that the routing tables have a type for one side of the packet.
+func (m match) addressType(destination bool, kind uint32) match {
+	return append(m, &expr.Fib{Register: register, ResultADDRTYPE: true, FlagDADDR: destination, FlagSADDR: !destination}, eq(native32(kind)))
+}
+
+// readable adds a condition that always holds, but for packets whose upper-layer protocol cannot be found behind broken or cut extension headers.
+func (m match) readable() match {
+	return append(m, &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: register}, &expr.Range{Op: expr.CmpOpEq, Register: register, FromData: []byte{0}, ToData: []byte{255}})
+}
+
+// portsReadable adds a condition that always holds, but for packets without the first four octets of their transport header.
+func (m match) portsReadable() match {
+	return append(m, &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Len: 4},
+		&expr.Range{Op: expr.CmpOpEq, Register: register, FromData: []byte{0, 0, 0, 0}, ToData: []byte{255, 255, 255, 255}})
+}
+
+// fragment6 adds the condition that the packet has an IPv6 fragment header.
+func (m match) fragment6() match {
+	return append(m, &expr.Exthdr{DestRegister: register, Type: fragmentHeader, Len: 1, Op: expr.ExthdrOpIpv6, Flags: unix.NFT_EXTHDR_F_PRESENT}, eq([]byte{1}))
 }
 
 // payload adds the condition that n octets at an offset of a header are in a range. A later fragment has no transport header: the
@@ -57,7 +100,6 @@ func (m match) laterFragment(is4 bool) match {
 			&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 2, Mask: []byte{0x1f, 0xff}, Xor: []byte{0, 0}},
 			ne([]byte{0, 0}))
 	}
-	const fragmentHeader = 44
 	return append(m, &expr.Exthdr{DestRegister: register, Type: fragmentHeader, Offset: 2, Len: 2, Op: expr.ExthdrOpIpv6},
 		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 2, Mask: []byte{0xff, 0xf8}, Xor: []byte{0, 0}},
 		ne([]byte{0, 0}))
@@ -80,6 +122,12 @@ func (m match) verdict(v Verdict) match {
 func (m match) jump(chain string) match {
 	return append(m, &expr.Verdict{Kind: expr.VerdictJump, Chain: chain})
 }
+
+func (m match) goTo(chain string) match {
+	return append(m, &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain})
+}
+
+func (m match) back() match { return append(m, &expr.Verdict{Kind: expr.VerdictReturn}) }
 
 func native32(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
 func big16(v uint16) []byte    { return binary.BigEndian.AppendUint16(nil, v) }

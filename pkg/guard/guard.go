@@ -2,6 +2,7 @@ package guard
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
 )
@@ -30,6 +31,11 @@ type Config struct {
 	Device string
 	// Mark and MarkMask tell the endpoint's own packets on their way out; both zero leave no exemption.
 	Mark, MarkMask uint32
+	// Me are the addresses, none of them real, that as one side of a filter stand for every address that the host has when a packet passes, but for loopback,
+	// link-local and multicast ones and those of NotMe. At most one of each family; none: filters name real addresses only.
+	Me []netip.Addr
+	// NotMe are addresses of the host that Me does not stand for: those on the TUN.
+	NotMe []netip.Addr
 	// Ports are the UDP ports on which IKE and UDP-encapsulated ESP arrive; empty means 500 and 4500.
 	Ports []uint16
 	// Inbound are the rules for packets as they arrive (source: the peer), Outbound those for packets as they leave or are forwarded;

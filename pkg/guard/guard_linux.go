@@ -23,16 +23,25 @@ func install(cfg Config) error {
 	if err := check(&cfg); err != nil {
 		return err
 	}
+	err := write(&cfg, false)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+		err = write(&cfg, true)
+	}
+	return err
+}
+
+// write replaces the table.
+func write(cfg *Config, noRanges bool) error {
 	conn, err := dial()
 	if err != nil {
 		return unavailable(err)
 	}
-	table := &nftables.Table{Name: tablePrefix + cfg.Instance, Family: nftables.TableFamilyINet}
+	table := tableOf(cfg.Instance)
 	// In one transaction: add, so that there is one to delete; delete; add anew. The kernel switches from the old rules to the new at once.
 	conn.AddTable(table)
 	conn.DelTable(table)
 	conn.AddTable(table)
-	c := compiler{conn: conn, table: table, cfg: &cfg}
+	c := compiler{conn: conn, table: table, cfg: cfg, noRanges: noRanges}
 	if err := c.compile(); err != nil {
 		return err
 	}
@@ -53,6 +62,11 @@ func check(cfg *Config) error {
 	if len(cfg.Ports) == 0 {
 		cfg.Ports = []uint16{500, 4500}
 	}
+	for i, a := range cfg.Me {
+		if !a.IsValid() || i > 0 && a.Is4() == cfg.Me[0].Is4() || i > 1 {
+			return fmt.Errorf("%v of the guard's addresses for me is a second one of its family, or none", a)
+		}
+	}
 	for _, rules := range [...][]Rule{cfg.Inbound, cfg.Outbound} {
 		for i := range rules {
 			if !rules[i].Filter.IsValid() {
@@ -70,6 +84,10 @@ func checkInstance(name string) error {
 		return fmt.Errorf("%q cannot be the name of an instance: 1 to 64 letters, digits, '-', '_' and '.'", name)
 	}
 	return nil
+}
+
+func tableOf(instance string) *nftables.Table {
+	return &nftables.Table{Name: tablePrefix + instance, Family: nftables.TableFamilyINet}
 }
 
 func dial() (*nftables.Conn, error) {
@@ -109,7 +127,7 @@ func clearTable(instance string) (removed bool, err error) {
 	if err != nil {
 		return false, unavailable(err)
 	}
-	conn.DelTable(&nftables.Table{Name: tablePrefix + instance, Family: nftables.TableFamilyINet})
+	conn.DelTable(tableOf(instance))
 	if err := conn.Flush(); err != nil {
 		return false, fmt.Errorf("the guard of instance %s could not be removed; type  nft delete table inet %s%s: %w", instance, tablePrefix, instance, err)
 	}
@@ -132,4 +150,8 @@ func list() ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+func chainOf(instance, name string) *nftables.Chain {
+	return &nftables.Chain{Name: name, Table: tableOf(instance)}
 }

@@ -76,7 +76,7 @@ func CompileOn(p *Policy, h LocalHost) (*Compiled, error) {
 // Check expands p without a host, me standing for one address of each family that no network has, and returns what is wrong with
 // the policy wherever it may be applied. What depends on the host (names, the ends of one-directional tunnel rules) is left to Compile.
 func Check(p *Policy) ([]Warning, error) {
-	x := newExpansion(p, LocalHost{Addresses: []netip.Addr{netip.AddrFrom4([4]byte{240, 0, 0, 1}), netip.AddrFrom16([16]byte{0x01, 15: 1})}})
+	x := newExpansion(p, LocalHost{Addresses: []netip.Addr{Me4, Me6}})
 	x.offline = true
 	_, err := x.compile()
 	return x.warnings, err

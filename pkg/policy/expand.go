@@ -17,6 +17,7 @@ type expansion struct {
 	host     LocalHost
 	offline  bool                // no host is at hand: unresolved names and unknown directions are no faults
 	me       []netip.Addr        // what me stands for, ascending
+	open     []netip.Addr        // what stands for me if it is left open
 	local    map[netip.Addr]bool // every address of the host, for telling directions
 	out, in  []*QuickModeFilter
 	mainMode []*MainModeFilter

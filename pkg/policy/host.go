@@ -110,6 +110,9 @@ func (x *expansion) live(r *Rule, a *AddrSpec, at Position) ([]classifier.Range,
 // ownOf is what me stands for in a rule of a connection type.
 func (x *expansion) ownOf(c Connection) []netip.Addr {
 	if c == AllConnections || x.host.ByConnection == nil {
+		if x.open != nil {
+			return x.open
+		}
 		return x.me
 	}
 	var own []netip.Addr

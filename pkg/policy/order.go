@@ -99,14 +99,16 @@ func (x *expansion) faultSame(a, b *QuickModeFilter) {
 		b.Rule.Name, b.Action, a.Rule.Name, a.Source(), a.Action, x.show(&b.Filter))
 }
 
-// show is a specific filter for people. Away from a host the addresses that stand for me are shown as what they are.
+// show is a specific filter for people. Where addresses that no network has stand for me they are shown as what they are.
 func (x *expansion) show(f *classifier.Filter) string {
 	s := f.String()
+	placeholders := x.open
 	if x.offline {
-		for _, a := range x.me {
-			s = strings.ReplaceAll(s, a.String()+" ", "me ")
-			s = strings.TrimSuffix(s, " "+a.String()) + map[bool]string{true: " me"}[strings.HasSuffix(s, " "+a.String())]
-		}
+		placeholders = x.me
+	}
+	for _, a := range placeholders {
+		s = strings.ReplaceAll(s, a.String()+" ", "me ")
+		s = strings.TrimSuffix(s, " "+a.String()) + map[bool]string{true: " me"}[strings.HasSuffix(s, " "+a.String())]
 	}
 	return s
 }
