@@ -25,10 +25,12 @@ lifetimes left, bytes and packets, the drops by reason, and the last failed nego
 likely cause and the next step.`,
 		Example: `  sudo goipsec status
   sudo goipsec status --json
+  sudo goipsec status --statistics
   sudo goipsec status --watch`,
 		Args: usage(cobra.NoArgs),
 	}
 	socket, asJSON := socketFlag(c), jsonFlag(c)
+	figures := c.Flags().Bool("statistics", false, "show the statistics of both modes, by their names in the IP Security Monitor")
 	watch := c.Flags().Bool("watch", false, "show it again every second; with --json one line each")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		client := control.NewClient(*socket)
@@ -39,8 +41,12 @@ likely cause and the next step.`,
 		if err != nil {
 			return err
 		}
+		if *figures {
+			return inspect.Write(cmd.OutOrStdout(), s.Statistics, *asJSON)
+		}
 		return inspect.Write(cmd.OutOrStdout(), s, *asJSON)
 	}
+	c.MarkFlagsMutuallyExclusive("watch", "statistics")
 	return c
 }
 

@@ -26,6 +26,8 @@ type Endpoint interface {
 	// Stop asks the endpoint to end and returns at once; Server.Close tells that it has ended.
 	Stop()
 	Explain(q endpoint.Question) (endpoint.Explanation, error)
+	// List gives a part of what a monitor shows. A query that cannot be answered is an error that wraps endpoint.ErrQuery.
+	List(q endpoint.Query) (endpoint.Page, error)
 }
 
 // Paths of the API. A change of their meaning takes a new prefix.
@@ -39,6 +41,7 @@ const (
 	pathUnassign = "/v1/unassign"
 	pathStop     = "/v1/stop"
 	pathExplain  = "/v1/explain"
+	pathList     = "/v1/list"
 )
 
 // maxRequest and maxResponse bound the two bodies, in bytes. A request is a name or one question; a status grows with its SAs.
@@ -78,6 +81,8 @@ func codeOf(err error) Code {
 		return CodeNotFound
 	case errors.Is(err, endpoint.ErrPolicyFile):
 		return CodePolicyFile
+	case errors.Is(err, endpoint.ErrQuery):
+		return CodeBadRequest
 	}
 	return CodeFailed
 }

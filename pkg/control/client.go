@@ -116,6 +116,13 @@ func (c *Client) Explain(ctx context.Context, q endpoint.Question) (endpoint.Exp
 	return x, err
 }
 
+// List asks for a part of what a monitor shows.
+func (c *Client) List(ctx context.Context, q endpoint.Query) (endpoint.Page, error) {
+	var p endpoint.Page
+	err := c.call(ctx, http.MethodPost, pathList, q, &p)
+	return p, err
+}
+
 // call sends one request and reads its answer into out, unless that is nil.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader

@@ -62,6 +62,10 @@ func (r *recorder) Explain(q endpoint.Question) (endpoint.Explanation, error) {
 	return endpoint.Explanation{Rule: "web", Carriers: []uint64{9}}, r.note("explain %v %v", q.Src, q.Dst)
 }
 
+func (r *recorder) List(q endpoint.Query) (endpoint.Page, error) {
+	return endpoint.Page{List: q.List, Total: 3, Matched: 1, Events: []endpoint.Event{{Seq: 4, What: "x"}}}, r.note("list %s %q %d %d", q.List, q.Search, q.Offset, q.Limit)
+}
+
 // start serves r on a fresh socket.
 func start(t *testing.T, r *recorder) (path string, s *Server) {
 	t.Helper()
@@ -90,6 +94,10 @@ func TestEveryCallReachesTheEndpoint(t *testing.T) {
 	if err != nil || x.Rule != "web" || len(x.Carriers) != 1 {
 		t.Errorf("Explain = %+v, %v", x, err)
 	}
+	page, err := c.List(ctx, endpoint.Query{List: endpoint.ListEvents, Search: "a b", Offset: 1, Limit: 2})
+	if err != nil || page.Total != 3 || len(page.Events) != 1 || page.Events[0].Seq != 4 {
+		t.Errorf("List = %+v, %v", page, err)
+	}
 	for _, f := range []func() error{
 		func() error { return c.Connect(ctx, "192.0.2.2") },
 		func() error { return c.Rekey(ctx, "7") },
@@ -102,7 +110,7 @@ func TestEveryCallReachesTheEndpoint(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	want := []string{"explain 192.0.2.1 192.0.2.2", "connect 192.0.2.2", "rekey 7", "delete 8", "reload", "assign office", "unassign"}
+	want := []string{"explain 192.0.2.1 192.0.2.2", `list events "a b" 1 2`, "connect 192.0.2.2", "rekey 7", "delete 8", "reload", "assign office", "unassign"}
 	if diff := cmp.Diff(want, r.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
@@ -115,6 +123,7 @@ func TestRefusalsKeepTheirKind(t *testing.T) {
 	}{
 		{fmt.Errorf("SA 7: %w", endpoint.ErrNotFound), CodeNotFound},
 		{fmt.Errorf("a.yaml:3: %w", endpoint.ErrPolicyFile), CodePolicyFile},
+		{fmt.Errorf("%w: x", endpoint.ErrQuery), CodeBadRequest},
 		{errors.New("the peer did not answer"), CodeFailed},
 	} {
 		path, _ := start(t, &recorder{err: c.err})

@@ -98,6 +98,14 @@ func newHandler(e Endpoint, gone <-chan struct{}) http.Handler {
 		x, err := e.Explain(q)
 		answer(w, x, err)
 	})
+	m.HandleFunc("POST "+pathList, func(w http.ResponseWriter, r *http.Request) {
+		var q endpoint.Query
+		if !read(w, r, &q) {
+			return
+		}
+		p, err := e.List(q)
+		answer(w, p, err)
+	})
 	return m
 }
 

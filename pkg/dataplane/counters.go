@@ -113,6 +113,9 @@ func (c *Counters) Drops() map[string]uint64 {
 	return m
 }
 
+// Refused returns the packets that inbound SAs dropped for one reason.
+func (c *Counters) Refused(r sa.Reason) uint64 { return c.inbound[r].Load() }
+
 // Count returns one counter.
 func (c *Counters) Count(d Drop) uint64 { return c.drop[d].Load() }
 

@@ -57,6 +57,10 @@ type Endpoint struct {
 	behind      bool    // the policy in force does not follow the host's addresses
 	waiters     []*waiter
 	logs        logGate
+	tally       tally
+	history     history
+
+	searching sync.Mutex // one search at a time, outside of that goroutine
 }
 
 // firstManual keeps the IDs of manual children apart from those of the key exchange.
@@ -115,7 +119,7 @@ func (e *Endpoint) prepare() (err error) {
 	if err != nil {
 		return err
 	}
-	e.engine, err = ike.New(ike.Config{Rand: rand.Reader, Policy: e.compiled, NewSPI: func(suite.Protocol) (uint32, error) { return e.db.Reserve() },
+	e.engine, err = ike.New(ike.Config{Rand: rand.Reader, Policy: e.compiled, NewSPI: e.reserveSPI,
 		Port: e.opts.Port, NATPort: e.opts.NATPort})
 	if err != nil {
 		return err

@@ -166,17 +166,19 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 	case isakmp.Transmit:
 		err := e.plane.SendIKE(dataplane.Datagram{Local: ev.Local, Remote: ev.Remote, Data: ev.Data})
 		if err != nil {
+			e.tally.sendFailures++
 			e.logs.log(e.log, now, slog.LevelWarn, "an IKE datagram could not be sent; it will be repeated", "remote", ev.Remote, "error", err)
 		}
 	case isakmp.InboundReady: // drain has seen to it
 	case isakmp.ChildUp:
 		e.childUp(now, ev.Child)
 	case isakmp.ChildDown:
-		e.childDown(ev.ID, ev.Reason)
+		e.childDown(now, ev.ID, ev.Reason)
 	case isakmp.PeerUp:
-		e.peerUp(ev.Peer)
+		e.peerUp(now, ev.Peer)
 	case isakmp.PeerDown:
 		e.log.Info("main-mode SA is gone", "id", ev.ID, "reason", ev.Reason)
+		e.notePeerDown(now, ev)
 	case isakmp.SPIReleased:
 		for _, spi := range ev.SPIs {
 			e.db.Release(spi)
@@ -187,6 +189,7 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 				e.move(c, ev.Remote)
 			}
 		}
+		e.history.note(now, Event{Kind: EventMoved, Local: ev.Local, Remote: ev.Remote, SA: ev.PeerID, What: fmt.Sprintf("a peer is reached at %v from now on", ev.Remote)})
 	case isakmp.Keepalive:
 		if err := e.plane.SendKeepalive(ev.Local, ev.Remote); err != nil {
 			e.logs.log(e.log, now, slog.LevelDebug, "a NAT keepalive could not be sent", "remote", ev.Remote, "error", err)
@@ -198,7 +201,8 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 	}
 }
 
-func (e *Endpoint) peerUp(p isakmp.PeerInfo) {
+func (e *Endpoint) peerUp(now time.Time, p isakmp.PeerInfo) {
+	e.notePeerUp(now, &p)
 	e.log.Info("main-mode SA established", "id", p.ID, "rule", p.Rule, "local", p.Local, "remote", p.Remote, "remote_id", p.RemoteID)
 	if e.keys != nil {
 		if err := e.keys.Peer(p); err != nil {
@@ -221,10 +225,12 @@ func (e *Endpoint) ensureChild(now time.Time, info *isakmp.ChildSA) *child {
 		err = e.installInbound(c)
 	}
 	if err != nil {
+		e.tally.updateFailures++
 		e.fail(now, Failure{Rule: info.Rule, Filter: info.Filter, Local: info.Local, Remote: info.Remote, What: "a negotiated SA could not be installed: " + err.Error(),
 			Why: "a limit of this endpoint, or a fault of it", Next: "look for the number of SAs in status; report it if that is small"})
 		return nil
 	}
+	e.tally.updates++
 	e.children[info.ID] = c
 	e.logKeys(info)
 	return c
@@ -275,6 +281,7 @@ func (e *Endpoint) childUp(now time.Time, info *isakmp.ChildSA) {
 	}
 	c.up = true
 	if !e.plane.Install(info.Filter, c.pair(), c.bundle) {
+		e.tally.additionFailures++
 		e.log.Warn("a new SA has no place in the policy any more, or its filter has too many pairs of hosts; it is deleted", "rule", info.Rule)
 		e.engine.Delete(now, info.ID)
 		e.wake(info.Filter, errors.New("the negotiated SA has no place: the policy has changed, or its filter has too many pairs of hosts"))
@@ -282,11 +289,14 @@ func (e *Endpoint) childUp(now time.Time, info *isakmp.ChildSA) {
 	}
 	e.log.Info("quick-mode SA established", "id", info.ID, "rule", info.Rule, "local", info.Local, "remote", info.Remote, "mode", modeName(info.Mode),
 		"selector", fmt.Sprint(info.Selector), "replaces", info.Replaces)
+	e.tally.additions++
+	e.noteChildUp(now, info)
 	e.wake(info.Filter, nil)
 }
 
-func (e *Endpoint) childDown(id uint64, reason string) {
+func (e *Endpoint) childDown(now time.Time, id uint64, reason string) {
 	if c := e.children[id]; c != nil {
+		e.noteChildDown(now, c, reason)
 		e.log.Info("quick-mode SA is gone", "id", id, "rule", c.info.Rule, "reason", reason)
 	}
 	e.removeChild(id)
@@ -299,10 +309,12 @@ func (e *Endpoint) removeChild(id uint64) {
 		return
 	}
 	delete(e.children, id)
+	e.tally.deletions++
 	e.plane.Uninstall(c.info.Filter, id)
 	for _, in := range c.in {
 		e.db.RemoveSA(in)
 	}
+	e.tally.gone.add(e.now(), c)
 }
 
 func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
@@ -318,6 +330,7 @@ func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
 // fail remembers a failure for status and logs it. Equal failures in a row are one with a count.
 func (e *Endpoint) fail(now time.Time, f Failure) {
 	f.Time, f.Count = now, 1
+	e.noteFailure(now, &f)
 	if n := len(e.failures); n > 0 {
 		last := &e.failures[n-1]
 		if last.What == f.What && last.Remote == f.Remote && last.Filter == f.Filter {

@@ -33,6 +33,7 @@ func (e *Endpoint) reload(now time.Time, p *policy.Policy, err error) error {
 
 // noteChange remembers for status how a change of policy ended, and logs it.
 func (e *Endpoint) noteChange(now time.Time, what string, err error) {
+	e.noteReload(now, what, err)
 	e.lastReload = "applied at " + now.Format(time.RFC3339)
 	if errors.Is(err, errPartly) {
 		e.lastReload = "applied in part at " + now.Format(time.RFC3339) + ": " + err.Error()
@@ -82,6 +83,9 @@ func (e *Endpoint) addressesChanged(now time.Time) (applied bool) {
 	err := e.change(now, e.policy)
 	if err != nil && !e.behind {
 		e.logs.log(e.log, now, slog.LevelError, "the host's addresses changed and the policy could not be expanded again; it is tried until it can be", "error", err)
+	}
+	if err == nil {
+		e.history.note(now, Event{Kind: EventAddresses, What: "the host's addresses changed, and the policy was expanded for the new ones"})
 	}
 	if err == nil && e.behind {
 		e.log.Info("the policy follows the host's addresses again")

@@ -15,26 +15,24 @@ import (
 
 // Status returns what the endpoint is doing now. After the endpoint has ended it says only that.
 func (e *Endpoint) Status() Status {
-	s := Status{SchemaVersion: SchemaVersion, Instance: e.opts.Instance, Version: e.opts.Version, PID: os.Getpid(), Started: e.started,
-		ConfigPath: e.opts.ConfigPath, KeyLog: e.opts.KeylogDir}
+	s := e.head()
 	if e.do(func(now time.Time) { e.report(now, &s) }) != nil {
 		s.Warnings = append(s.Warnings, "the endpoint has stopped")
 	}
 	return s
 }
 
+// head is what never changes.
+func (e *Endpoint) head() Status {
+	return Status{SchemaVersion: SchemaVersion, Instance: e.opts.Instance, Version: e.opts.Version, PID: os.Getpid(), Started: e.started,
+		ConfigPath: e.opts.ConfigPath, KeyLog: e.opts.KeylogDir}
+}
+
 func (e *Endpoint) report(now time.Time, s *Status) {
-	s.Now = now
-	s.Policy = PolicyStatus{Name: e.policy.Name, Description: e.policy.Description, Rules: len(e.policy.Rules), MainModeFilters: len(e.compiled.MainMode),
-		OutboundFilters: len(e.compiled.Outbound), InboundFilters: len(e.compiled.Inbound), Applied: e.applied, Unassigned: e.policy == noPolicy, ByCommand: e.choice != nil}
-	s.Addresses = e.host.addresses()
-	s.Warnings = slices.Clone(e.warnings)
-	s.LastReload = e.lastReload
+	e.reportHead(now, s)
+	e.reportPeers(now, s)
 	s.Failures = slices.Clone(e.failures)
 	slices.Reverse(s.Failures)
-	e.host.describe(s)
-	e.reportTraffic(s)
-	e.reportIKE(now, s)
 	states := e.childStates(now)
 	for id, c := range e.children {
 		r := e.reportChild(now, c)
@@ -42,6 +40,20 @@ func (e *Endpoint) report(now time.Time, s *Status) {
 		s.Children = append(s.Children, r)
 	}
 	slices.SortFunc(s.Children, func(a, b Child) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// reportHead fills in what does not grow with the number of SAs.
+func (e *Endpoint) reportHead(now time.Time, s *Status) {
+	s.Now = now
+	s.Policy = PolicyStatus{Name: e.policy.Name, Description: e.policy.Description, Rules: len(e.policy.Rules), MainModeFilters: len(e.compiled.MainMode),
+		OutboundFilters: len(e.compiled.Outbound), InboundFilters: len(e.compiled.Inbound), Applied: e.applied, Unassigned: e.policy == noPolicy, ByCommand: e.choice != nil}
+	s.Addresses = e.host.addresses()
+	s.Warnings = slices.Clone(e.warnings)
+	s.LastReload = e.lastReload
+	e.host.describe(s)
+	e.reportTraffic(s)
+	e.reportIKE(s)
+	s.Statistics = e.statistics(now)
 }
 
 func (e *Endpoint) reportTraffic(s *Status) {
@@ -59,7 +71,7 @@ func (e *Endpoint) reportTraffic(s *Status) {
 	s.Traffic.Keepalives = s.Drops["keepalive"]
 }
 
-func (e *Endpoint) reportIKE(now time.Time, s *Status) {
+func (e *Endpoint) reportPeers(now time.Time, s *Status) {
 	for _, p := range e.engine.Peers(now) {
 		switch p.State {
 		case "established", "retiring":
@@ -68,7 +80,11 @@ func (e *Endpoint) reportIKE(now time.Time, s *Status) {
 			s.Negotiating = append(s.Negotiating, Negotiation{Rule: p.Rule, Local: p.Local, Remote: p.Remote})
 		}
 	}
+}
+
+func (e *Endpoint) reportIKE(s *Status) {
 	st := e.engine.Stats()
+	s.Negotiated = negotiations(&st)
 	s.IKE = IKECounters{HalfOpen: uint64(st.HalfOpen), Panics: st.Panics, Refused: map[string]uint64{}}
 	for reason, n := range map[string]uint64{"malformed": st.Malformed, "unknown": st.Unknown, "uncovered": st.Uncovered, "unsupported": st.Unsupported,
 		"unexpected": st.Unexpected, "unauthenticated": st.Unauthenticated, "bad-proof": st.BadProofs, "replayed": st.Replayed,

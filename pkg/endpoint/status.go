@@ -42,6 +42,8 @@ type Status struct {
 	Traffic     Traffic       `json:"traffic"`     // conservation counters of the data plane
 	Drops       Drops         `json:"drops"`       // packets by typed reason
 	IKE         IKECounters   `json:"ike"`         // what the key exchange refused
+	Negotiated  Negotiations  `json:"negotiated"`  // by result
+	Statistics  Statistics    `json:"statistics"`  // under the names of the IP Security Monitor
 	Warnings    []string      `json:"warnings"`    // what an administrator should know, for people
 	Guard       string        `json:"guard"`       // "nftables", "off", or why there is none
 	KeyLog      string        `json:"keylog"`      // directory of the key log, "" when off

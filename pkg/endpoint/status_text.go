@@ -297,6 +297,25 @@ func orDash(s string) string {
 	return s
 }
 
+// WriteText writes the figures of both modes for a person.
+func (s Statistics) WriteText(w io.Writer) error {
+	t := &tables{w: w}
+	for _, mode := range []struct {
+		name    string
+		figures []Figure
+	}{{"main mode", s.MainMode.Figures()}, {"\nquick mode", s.QuickMode.Figures()}} {
+		t.line("%s", mode.name)
+		for _, f := range mode.figures {
+			now := ""
+			if f.Moment {
+				now = "  now"
+			}
+			t.line("  %-30s %20d%s", f.Name, f.Value, now)
+		}
+	}
+	return t.err
+}
+
 // SAList is the part of a Status that lists SAs.
 type SAList struct {
 	SchemaVersion int     `json:"schema_version"`

@@ -95,6 +95,11 @@ func (m *Machine) inboundReady(now time.Time, q *quickMode) {
 // was renewed, which the new one wins, or if both ends began at once; then both ends keep the pair with the larger SPI.
 func (m *Machine) bringUp(now time.Time, c *child) {
 	c.upAt, c.trafficAt = now, now
+	if c.sa.Initiator {
+		m.stats.QuickModesInitiated++
+	} else {
+		m.stats.QuickModesAnswered++
+	}
 	m.setLifetimes(now, c)
 	var older, keeper *child
 	for _, o := range c.peer.children {

@@ -27,6 +27,11 @@ func (m *Machine) establish(now time.Time, s *mainMode) {
 		s.peer.sas = append(s.peer.sas, s)
 	}
 	s.establishedAt = now
+	if s.role() == isakmp.Initiator {
+		m.stats.MainModesInitiated++
+	} else {
+		m.stats.MainModesAnswered++
+	}
 	life := mainModeLifetime(m.policy.Policy.KeyExchange)
 	if offered := time.Duration(s.suite.seconds) * time.Second; offered > 0 {
 		life = min(life, offered)

@@ -37,6 +37,7 @@ func (m *Machine) suspectKey(now time.Time, s *mainMode) {
 	s.complained = true
 	f := s.staged(wrongKey(s))
 	if s.role() == isakmp.Responder {
+		m.countFailure(s)
 		m.sendPlainNotify(s, isakmp.PayloadMalformed)
 		if m.mayComplain(now) {
 			m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: f})
@@ -48,6 +49,14 @@ func (m *Machine) suspectKey(now time.Time, s *mainMode) {
 	}
 	s.refusal = isakmp.InvalidHashInformation
 	m.refuse(now, &s.flight)
+}
+
+// countFailure counts a main mode that fails, and whether it had come to the proofs of identity.
+func (m *Machine) countFailure(s *mainMode) {
+	m.stats.MainModesFailed++
+	if s.run.At >= stepProofI {
+		m.stats.AuthenticationFailed++
+	}
 }
 
 func wrongKey(s *mainMode) isakmp.Failure {

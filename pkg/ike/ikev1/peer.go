@@ -138,6 +138,7 @@ func (m *Machine) Acquire(now time.Time, f *policy.QuickModeFilter, sel isakmp.S
 		m.stats.AcquiresDropped++
 		return
 	}
+	m.stats.Acquires++
 	p.wants = append(p.wants, &want{filter: f, selector: sel})
 	m.pursue(now, p)
 }
@@ -259,6 +260,9 @@ func (m *Machine) failWant(now time.Time, p *peer, w *want, local, remote netip.
 	f = inStage(f, isakmp.StageQuickMode)
 	p.drop(w)
 	p.failed(now, f)
+	if w.replaces == 0 {
+		m.stats.AcquiresFailed++
+	}
 	if c := m.children[w.replaces]; c != nil {
 		c.rekeyFailed(now)
 	}

@@ -296,6 +296,7 @@ func (m *Machine) quickModeError(now time.Time, q *quickMode, err error) {
 
 // failQuickMode ends a quick mode that came to nothing.
 func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
+	m.stats.QuickModesFailed++
 	m.land(&q.flight)
 	f = inStage(f, isakmp.StageQuickMode)
 	q.run.At = len(q.run.Script)

@@ -182,6 +182,7 @@ func (m *Machine) refuseUnproven(now time.Time, s *mainMode, err error) {
 		return
 	}
 	m.stats.Refused++
+	m.stats.MainModesFailed++
 	m.sendPlainNotify(s, r.notify)
 	r.failure = s.staged(r.failure)
 	if m.mayComplain(now) {
@@ -333,6 +334,7 @@ func (s *mainMode) explainSilence() isakmp.Failure {
 func (m *Machine) failAttempt(now time.Time, s *mainMode, f isakmp.Failure) {
 	p := s.peer
 	f = s.staged(f)
+	m.countFailure(s)
 	m.removeSA(s)
 	if p == nil {
 		m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: f})

@@ -29,7 +29,19 @@ type Stats struct {
 	AcquiresDropped  uint64
 	DeadPeers        uint64
 
+	// Negotiations by their end. Initiated began here, Answered at the peer.
+	Acquires             uint64 // children that traffic or the administrator wanted
+	AcquiresFailed       uint64
+	MainModesInitiated   uint64 // established
+	MainModesAnswered    uint64
+	MainModesFailed      uint64
+	QuickModesInitiated  uint64 // confirmed
+	QuickModesAnswered   uint64
+	QuickModesFailed     uint64
+	AuthenticationFailed uint64 // main modes, of MainModesFailed, that came as far as the proofs of identity
+
 	HalfOpen, MainModes, Children, Peers int // now
+	Wants, Attempts                      int // now: children that are wanted or under way; main modes under way
 
 	complaints   int
 	complainedAt time.Time
@@ -42,6 +54,12 @@ func (m *Machine) Stats() Stats {
 	for _, x := range m.established {
 		if x.state.obeys() {
 			s.MainModes++
+		}
+	}
+	for _, p := range m.peers {
+		s.Wants += len(p.wants)
+		if p.negotiating() != nil {
+			s.Attempts++
 		}
 	}
 	return s
