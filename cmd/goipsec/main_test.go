@@ -184,7 +184,8 @@ func (f *fake) Explain(q endpoint.Question) (endpoint.Explanation, error) {
 	return endpoint.Explanation{Policy: "made-up", Direction: "outbound", Filter: "192.0.2.1 -> 192.0.2.2", Rule: "peer", Action: "negotiate", Carriers: []uint64{7}}, nil
 }
 func (f *fake) List(q endpoint.Query) (endpoint.Page, error) {
-	return endpoint.Page{List: q.List, Status: &endpoint.Status{}}, nil
+	s := f.Status()
+	return endpoint.Page{List: q.List, Status: &s}, nil
 }
 func (f *fake) known(what, is string) error {
 	if what != is {

@@ -42,6 +42,7 @@ const (
 	pathStop     = "/v1/stop"
 	pathExplain  = "/v1/explain"
 	pathList     = "/v1/list"
+	pathMetrics  = "/metrics" // Prometheus text, where scrapers look for it
 )
 
 // maxRequest and maxResponse bound the two bodies, in bytes. A request is a name or one question; a status grows with its SAs.

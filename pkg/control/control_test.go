@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/goipsec/goipsec/pkg/endpoint"
+	"github.com/goipsec/goipsec/pkg/metrics"
 )
 
 // recorder is an endpoint that writes down what it was asked.
@@ -63,6 +65,9 @@ func (r *recorder) Explain(q endpoint.Question) (endpoint.Explanation, error) {
 }
 
 func (r *recorder) List(q endpoint.Query) (endpoint.Page, error) {
+	if q.List == endpoint.ListOverview {
+		return endpoint.Page{Status: &endpoint.Status{Instance: "test"}}, nil
+	}
 	return endpoint.Page{List: q.List, Total: 3, Matched: 1, Events: []endpoint.Event{{Seq: 4, What: "x"}}}, r.note("list %s %q %d %d", q.List, q.Search, q.Offset, q.Limit)
 }
 
@@ -113,6 +118,19 @@ func TestEveryCallReachesTheEndpoint(t *testing.T) {
 	want := []string{"explain 192.0.2.1 192.0.2.2", `list events "a b" 1 2`, "connect 192.0.2.2", "rekey 7", "delete 8", "reload", "assign office", "unassign"}
 	if diff := cmp.Diff(want, r.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestMetricsAreWhereScrapersLook(t *testing.T) {
+	path, _ := start(t, &recorder{})
+	resp, err := NewClient(path).http.Get("http://goipsec/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.Header.Get("Content-Type") != metrics.ContentType || !strings.Contains(string(text), "\ngoipsec_up 1\n") {
+		t.Errorf("%v, %s:\n%s", err, resp.Header.Get("Content-Type"), text)
 	}
 }
 

@@ -25,7 +25,7 @@ func (quiet) Explain(endpoint.Question) (endpoint.Explanation, error) {
 }
 
 func (quiet) List(q endpoint.Query) (endpoint.Page, error) {
-	return endpoint.Page{List: q.List}, nil
+	return endpoint.Page{List: q.List, Status: new(endpoint.Status)}, nil
 }
 
 // FuzzA9Handler sends any method, path and body: each is answered with a status that HTTP knows and JSON or a plain refusal.
@@ -38,6 +38,7 @@ func FuzzA9Handler(f *testing.F) {
 	f.Add(uint8(1), pathStop, `{}`)
 	f.Add(uint8(1), pathExplain, `{"src":"192.0.2.1","dst":"2001:db8::1%eth0","proto":6,"proto_given":true}`)
 	f.Add(uint8(1), pathList, `{"list":"events","search":"a","offset":1,"limit":2}`)
+	f.Add(uint8(0), pathMetrics, "")
 	f.Add(uint8(2), "/%2e%2e/", "[[[[")
 	gone := make(chan struct{})
 	close(gone)

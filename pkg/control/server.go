@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/endpoint"
+	"github.com/goipsec/goipsec/pkg/metrics"
 )
 
 // Limits of one connection. Only root and the endpoint's own user get this far, so they guard against accidents, not floods.
@@ -97,6 +98,15 @@ func newHandler(e Endpoint, gone <-chan struct{}) http.Handler {
 		}
 		x, err := e.Explain(q)
 		answer(w, x, err)
+	})
+	m.HandleFunc("GET "+pathMetrics, func(w http.ResponseWriter, _ *http.Request) {
+		p, err := e.List(endpoint.Query{List: endpoint.ListOverview})
+		if err != nil || p.Status == nil {
+			refuse(w, http.StatusServiceUnavailable, &RemoteError{Code: CodeFailed, Message: "the endpoint has stopped"})
+			return
+		}
+		w.Header().Set("Content-Type", metrics.ContentType)
+		_ = metrics.Write(w, p.Status) // as in write
 	})
 	m.HandleFunc("POST "+pathList, func(w http.ResponseWriter, r *http.Request) {
 		var q endpoint.Query

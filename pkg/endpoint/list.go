@@ -14,7 +14,7 @@ import (
 type ListName string
 
 const (
-	ListOverview          ListName = "overview" // Status without its SAs and failures
+	ListOverview          ListName = "overview" // Status without its SAs, and with the last failure only
 	ListRules             ListName = "rules"    // of the active policy
 	ListMainModeGeneric   ListName = "main-mode-generic-filters"
 	ListMainModeSpecific  ListName = "main-mode-specific-filters"
@@ -164,6 +164,9 @@ func (e *Endpoint) listLive(now time.Time, name ListName, c *cut) error {
 func (e *Endpoint) overview(now time.Time) *Status {
 	s := e.head()
 	e.reportHead(now, &s)
+	if n := len(e.failures); n > 0 {
+		s.Failures = []Failure{e.failures[n-1]}
+	}
 	s.TUN.Routes = nil // one for each prefix of the policy
 	return &s
 }

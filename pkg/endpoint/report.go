@@ -53,7 +53,7 @@ func (e *Endpoint) reportHead(now time.Time, s *Status) {
 	e.host.describe(s)
 	e.reportTraffic(s)
 	e.reportIKE(s)
-	s.Statistics = e.statistics(now)
+	s.Statistics, s.Counts = e.statistics(now), e.counts(now)
 }
 
 func (e *Endpoint) reportTraffic(s *Status) {

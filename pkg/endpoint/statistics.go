@@ -108,6 +108,38 @@ type Negotiations struct {
 	QuickModesUnderWay uint64 `json:"quick_modes_under_way"`
 }
 
+// SACounts says how many SAs there are and how old the oldest is.
+type SACounts struct {
+	MainMode               uint64 `json:"main_mode"`
+	QuickMode              uint64 `json:"quick_mode"` // pairs
+	Tunnels                uint64 `json:"tunnels"`    // of them in tunnel mode
+	Soft                   uint64 `json:"soft"`       // traffic that fell back to clear
+	OldestMainModeSeconds  uint64 `json:"oldest_main_mode_seconds"`
+	OldestQuickModeSeconds uint64 `json:"oldest_quick_mode_seconds"`
+}
+
+// counts looks at every SA once.
+func (e *Endpoint) counts(now time.Time) SACounts {
+	var c SACounts
+	for _, p := range e.engine.Peers(now) {
+		if p.State == "established" || p.State == "retiring" {
+			c.MainMode++
+			c.OldestMainModeSeconds = max(c.OldestMainModeSeconds, seconds(now.Sub(p.Established)))
+		}
+	}
+	for _, child := range e.children {
+		if !child.up {
+			continue
+		}
+		c.QuickMode++
+		if child.tunnel() {
+			c.Tunnels++
+		}
+		c.OldestQuickModeSeconds = max(c.OldestQuickModeSeconds, seconds(now.Sub(child.since)))
+	}
+	return c
+}
+
 func negotiations(st *ike.Stats) Negotiations {
 	return Negotiations{MainModesInitiated: st.MainModesInitiated, MainModesAnswered: st.MainModesAnswered, MainModesFailed: st.MainModesFailed,
 		QuickModesInitiated: st.QuickModesInitiated, QuickModesAnswered: st.QuickModesAnswered, QuickModesFailed: st.QuickModesFailed,

@@ -43,6 +43,7 @@ type Status struct {
 	Drops       Drops         `json:"drops"`       // packets by typed reason
 	IKE         IKECounters   `json:"ike"`         // what the key exchange refused
 	Negotiated  Negotiations  `json:"negotiated"`  // by result
+	Counts      SACounts      `json:"counts"`      // of SAs, now
 	Statistics  Statistics    `json:"statistics"`  // under the names of the IP Security Monitor
 	Warnings    []string      `json:"warnings"`    // what an administrator should know, for people
 	Guard       string        `json:"guard"`       // "nftables", "off", or why there is none
