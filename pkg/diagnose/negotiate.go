@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/goipsec/goipsec/pkg/control"
 	"github.com/goipsec/goipsec/pkg/endpoint"
 )
 
@@ -52,7 +53,7 @@ func (p *pinger) bringUp(ctx context.Context) error {
 	ctx, cancel := p.narrow(ctx)
 	defer cancel()
 	if p.rule.Tunnel != nil || p.filter.Filter.Src.IsHost() && p.filter.Filter.Dst.IsHost() {
-		return p.Endpoint.Connect(ctx, p.filter.ID)
+		return p.Endpoint.Connect(ctx, p.peer.String())
 	}
 	p.aim()
 	began := p.status.Now
@@ -106,7 +107,11 @@ func (p *pinger) blame(err error, before *endpoint.Status) {
 	f := p.failureSince(before.Now)
 	stage := LayerMainMode
 	what, why, next := "", "", ""
+	var refused *control.RemoteError
 	switch {
+	case errors.As(err, &refused) && refused.Code == control.CodeNotFound:
+		what, why = "the running instance applies no rule that protects packets to "+p.peer.String(), "it has another policy than the file says"
+		next = "goipsec reload"
 	case f != nil:
 		what, why, next = f.What, f.Why, f.Next
 		if f.Detail != "" {
@@ -140,7 +145,7 @@ func (p *pinger) blame(err error, before *endpoint.Status) {
 func (p *pinger) failureSince(t time.Time) *endpoint.Failure {
 	for i := range p.status.Failures {
 		f := &p.status.Failures[i]
-		if !f.Time.Before(t) && (f.Filter == p.filter.ID || f.Remote.Addr() == p.peer) {
+		if !f.Time.Before(t) && f.Remote.Addr() == p.peer && (f.Rule == "" || f.Rule == p.rule.Name) {
 			return f
 		}
 	}
