@@ -82,8 +82,9 @@ type Counters struct {
 	FromTUN   atomic.Uint64 // packets read from the TUN device
 	Sealed    atomic.Uint64 // packets protected and handed to a socket
 	Permitted atomic.Uint64 // packets sent in clear as the policy says
+	Soft      atomic.Uint64 // packets sent in clear under a soft SA
 	Held      atomic.Uint64 // packets put into a hold queue, counted again when they leave it
-	Released  atomic.Uint64 // packets that left a hold queue to be sealed
+	Released  atomic.Uint64 // packets that left a hold queue
 	FromWire  atomic.Uint64 // datagrams read from the sockets
 	IKE       atomic.Uint64 // datagrams handed to the control queue
 	Opened    atomic.Uint64 // packets authenticated, decrypted and fit

@@ -56,21 +56,26 @@ func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
 		o.p.tell(Event{Kind: Acquire, Filter: e.filter, Key: o.header.Key, Pair: Pair{o.header.Key.Src, o.header.Key.Dst}})
 	}
 	// An SA that was installed between the look-up and here has not seen this packet.
-	if b := e.bundle(Pair{o.header.Key.Src, o.header.Key.Dst}); b != nil {
-		go o.p.releaseLate(e, Pair{o.header.Key.Src, o.header.Key.Dst}, b)
+	whole := Pair{o.header.Key.Src, o.header.Key.Dst}
+	if e.bundle(whole) != nil || e.softFor(whole, o.now) != nil {
+		go o.p.releaseLate(e, whole)
 	}
 }
 
-func (p *Plane) releaseLate(e *entry, pair Pair, b *Bundle) {
+func (p *Plane) releaseLate(e *entry, pair Pair) {
 	p.install.Lock()
 	defer p.install.Unlock()
-	p.releaseHeld(e, pair, b)
+	p.releaseHeld(e, pair)
 }
 
-// releaseHeld seals and sends what waits for b. The caller holds p.install.
-func (p *Plane) releaseHeld(e *entry, pair Pair, b *Bundle) {
+// releaseHeld sends what waits for a pair's SA, a real one or a soft one, if it is there. The caller holds p.install.
+func (p *Plane) releaseHeld(e *entry, pair Pair) {
 	o := &p.release
 	o.begin()
+	b, s := e.bundle(pair), e.softFor(pair, o.now)
+	if b == nil && s == nil {
+		return
+	}
 	for _, pkt := range e.take(pair) {
 		p.count.Released.Add(1)
 		if o.header.Parse(pkt) != nil {
@@ -78,6 +83,10 @@ func (p *Plane) releaseHeld(e *entry, pair Pair, b *Bundle) {
 			continue
 		}
 		o.joined = len(pkt) > int(p.mtu.Load())
+		if b == nil {
+			o.soft(e, s, pkt)
+			continue
+		}
 		o.protect(b, pkt)
 	}
 	o.flush()
@@ -107,6 +116,14 @@ func (p *Plane) dropHeld(e *entry) {
 	e.holds.pairs, e.holds.closed = nil, true
 }
 
+// patience is how long packets wait: at least until a fall-back to clear would let them go.
+func (e *entry) patience(age time.Duration) time.Duration {
+	if f := e.filter.Rule.Action.Fallback; f != nil {
+		return max(age, f.Wait()+time.Second)
+	}
+	return age
+}
+
 // Expire drops what has waited longer than age for an SA, and fragments whose others did not come in time; it returns how many packets of the former
 // that were. Call it every second or so.
 func (p *Plane) Expire(now time.Time, age time.Duration) (dropped int) {
@@ -118,7 +135,7 @@ func (p *Plane) Expire(now time.Time, age time.Duration) (dropped int) {
 	for _, e := range s.byID {
 		e.holds.mu.Lock()
 		for pair, h := range e.holds.pairs {
-			if now.Sub(h.since) >= age {
+			if now.Sub(h.since) >= e.patience(age) {
 				dropped += len(h.packets)
 				delete(e.holds.pairs, pair)
 			}

@@ -17,7 +17,7 @@ import (
 //  1. readTUN reads a batch (the device has cut superpackets into segments).
 //  2. packet parses it once and puts fragments together: policy and transport mode apply to whole datagrams.
 //  3. route looks the filter up; segments of one flow share the answer of the first.
-//  4. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or holds it (hold.go).
+//  4. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or its soft SA (soft.go), or holds it (hold.go).
 //  5. protect (frame.go) frames and seals it into the arena; equal datagrams to one peer become one segmented send.
 //  6. flush hands the messages to the sockets.
 
@@ -65,7 +65,7 @@ type route struct {
 // countKind says which counter a message's packets go to once it is sent.
 type countKind uint8
 
-var countSealed, countPermitted countKind = 0, 1
+var countSealed, countPermitted, countSoft countKind = 0, 1, 2
 
 func (o *outbound) init(p *Plane) {
 	o.p = p
@@ -185,14 +185,21 @@ func (o *outbound) route(pkt []byte) {
 			o.protect(b, pkt)
 			return
 		}
+		if s := e.softFor(pair, o.now); s != nil {
+			o.soft(e, s, pkt)
+			return
+		}
 		o.hold(e, pair, pkt)
 	default:
 		o.p.count.add(Blocked)
 	}
 }
 
-// permit sends pkt unchanged past the TUN device.
-func (o *outbound) permit(pkt []byte) {
+// permit sends pkt unchanged past the TUN device, as the policy says.
+func (o *outbound) permit(pkt []byte) { o.clear(pkt, &countPermitted) }
+
+// clear sends pkt unchanged past the TUN device.
+func (o *outbound) clear(pkt []byte, kind *countKind) {
 	if o.stranger() {
 		o.p.count.add(NoSA)
 		o.p.tell(Event{Kind: AddressesChanged, Pair: Pair{Local: o.header.Key.Src}})
@@ -202,7 +209,7 @@ func (o *outbound) permit(pkt []byte) {
 		o.p.count.add(NoPath)
 		return
 	}
-	o.copyOut(pkt, o.p.cfg.IP, &countPermitted)
+	o.copyOut(pkt, o.p.cfg.IP, kind)
 }
 
 // copyOut queues a whole datagram, copied, for a socket that takes whole datagrams.

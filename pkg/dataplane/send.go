@@ -24,7 +24,7 @@ func (o *outbound) flush() {
 	}
 }
 
-// write sends messages by one socket. Permitted packets that were refused for their size are appended to again.
+// write sends messages by one socket. Clear packets that were refused for their size are appended to again.
 func (o *outbound) write(conn netio.Conn, msgs []route, again []refused) []refused {
 	o.batch = o.batch[:0]
 	for i := range msgs {
@@ -42,9 +42,12 @@ func (o *outbound) write(conn netio.Conn, msgs []route, again []refused) []refus
 
 // sent counts a message that the system took.
 func (o *outbound) sent(m *route) {
-	if *m.kind == countSealed {
+	switch *m.kind {
+	case countSealed:
 		o.p.count.Sealed.Add(uint64(m.packets))
-	} else {
+	case countSoft:
+		o.p.count.Soft.Add(uint64(m.packets))
+	default:
 		o.p.count.Permitted.Add(uint64(m.packets))
 	}
 }
@@ -63,8 +66,8 @@ func (o *outbound) failed(msgs []route, lost int, err error, again []refused) []
 		m := &msgs[i]
 		mtu := limit(m, big)
 		switch {
-		case mtu > 0 && *m.kind == countPermitted && m.packets > 0 && !m.cut:
-			again = append(again, refused{append([]byte(nil), m.Bytes()...), mtu, m.joined})
+		case mtu > 0 && *m.kind != countSealed && m.packets > 0 && !m.cut:
+			again = append(again, refused{append([]byte(nil), m.Bytes()...), mtu, m.joined, m.kind})
 		case mtu > 0:
 			o.p.count.drop[SendFailed].Add(uint64(m.packets))
 		case lost > 0:
@@ -123,14 +126,15 @@ func (o *outbound) learnPath(big []*netio.TooBig) {
 	}
 }
 
-// refused is a permitted packet that the system would not send because it is too big for its path.
+// refused is a clear packet that the system would not send because it is too big for its path.
 type refused struct {
 	data   []byte
 	mtu    int
 	joined bool
+	kind   *countKind
 }
 
-// clearTooBig does to a permitted packet what the router would that it was sent to: fragment it if its source lets it, else answer with ICMP.
+// clearTooBig does to a clear packet what the router would that it was sent to: fragment it if its source lets it, else answer with ICMP.
 func (o *outbound) clearTooBig(r refused) {
 	inHand := o.header // of the packet that found the arena full, if one did
 	defer func() { o.header = inHand }()
@@ -147,6 +151,6 @@ func (o *outbound) clearTooBig(r refused) {
 		o.p.count.add(Oversize)
 		return
 	}
-	o.copyFragments(frags, o.header.Key.Dst, &countPermitted)
+	o.copyFragments(frags, o.header.Key.Dst, r.kind)
 	o.flush()
 }

@@ -37,6 +37,8 @@ type entry struct {
 	tunnel atomic.Pointer[Bundle]
 	// pairs are the SAs of a transport filter, one for each pair of hosts (RFC 4301 §4.4.1, populate from packet). Copied on write.
 	pairs atomic.Pointer[map[Pair]*Bundle]
+	// soft are the soft SAs of a transport filter. Copied on write.
+	soft  atomic.Pointer[map[Pair]*Soft]
 	holds holds
 }
 
@@ -178,7 +180,7 @@ func (p *Plane) Install(filterID string, pair Pair, b *Bundle) bool {
 	if _, ok := e.set(pair, b); !ok {
 		return false
 	}
-	p.releaseHeld(e, pair, b)
+	p.releaseHeld(e, pair)
 	return true
 }
 

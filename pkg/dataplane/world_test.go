@@ -306,7 +306,7 @@ func (s *side) conserve() {
 		s.w.t.Errorf("%d fragments are said to wait, and %d do", waiting, held)
 	}
 	in := c.FromTUN.Load() + c.Whole.Load() + c.Released.Load() + c.Split.Load()
-	out := c.Sealed.Load() + c.Permitted.Load() + c.Joined.Load() + waiting + c.Held.Load() +
+	out := c.Sealed.Load() + c.Permitted.Load() + c.Soft.Load() + c.Joined.Load() + waiting + c.Held.Load() +
 		drops(Malformed, Blocked, NoSA, Oversize, OutboundLimit, Reassembly, SendFailed, NoPath, DeviceNoise, UnfitTransform)
 	if in != out {
 		s.w.t.Errorf("outbound: %d packets came in and %d are accounted for: %v", in, out, c.Drops())

@@ -61,6 +61,7 @@ type Endpoint struct {
 	history     history
 
 	searching sync.Mutex // one search at a time, outside of that goroutine
+	soft      softTable
 }
 
 // firstManual keeps the IDs of manual children apart from those of the key exchange.
@@ -76,7 +77,7 @@ func New(opts Options) (*Endpoint, error) {
 	}
 	e := &Endpoint{opts: opts, log: opts.Log, now: opts.clock, started: opts.clock(), policy: opts.Policy, fileAssigns: opts.Policy.Name, nextManual: firstManual,
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
-		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}}
+		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {
 		return nil, err

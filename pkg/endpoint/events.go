@@ -159,6 +159,7 @@ func (e *Endpoint) applyAll(now time.Time, list []isakmp.Event) {
 	for _, ev := range list {
 		e.apply(now, ev)
 	}
+	e.fallBack(now)
 }
 
 func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
@@ -194,6 +195,8 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 		if err := e.plane.SendKeepalive(ev.Local, ev.Remote); err != nil {
 			e.logs.log(e.log, now, slog.LevelDebug, "a NAT keepalive could not be sent", "remote", ev.Remote, "error", err)
 		}
+	case isakmp.Unanswered:
+		e.soft.silent = append(e.soft.silent, ev)
 	case isakmp.Failed:
 		e.negotiationFailed(now, ev)
 	case isakmp.Log:
@@ -264,10 +267,8 @@ func (e *Endpoint) installInbound(c *child) error {
 
 // ruleOf finds the rule of an outbound filter by the filter's ID, nil if the policy does not have it (any more).
 func (e *Endpoint) ruleOf(filter string) *policy.Rule {
-	for _, f := range e.compiled.Outbound {
-		if f.ID == filter {
-			return f.Rule
-		}
+	if f := e.filterOf(filter); f != nil {
+		return f.Rule
 	}
 	return nil
 }
@@ -291,6 +292,7 @@ func (e *Endpoint) childUp(now time.Time, info *isakmp.ChildSA) {
 		"selector", fmt.Sprint(info.Selector), "replaces", info.Replaces)
 	e.tally.additions++
 	e.noteChildUp(now, info)
+	e.endSoftOf(now, info.Filter, c.pair(), "a real SA has taken its place")
 	e.wake(info.Filter, nil)
 }
 
@@ -322,6 +324,9 @@ func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
 		Stage: string(ev.Failure.Stage), Answered: ev.Failure.Answered}
 	if rule := e.ruleOf(ev.Filter); rule != nil {
 		f.Rule = rule.Name
+	}
+	if ev.Failure.Answered && ev.Filter != "" {
+		e.endSoftOf(now, ev.Filter, dataplane.Pair{Local: ev.Local.Addr(), Remote: ev.Remote.Addr()}, "the peer has replied, and the negotiation failed")
 	}
 	e.fail(now, f)
 	e.wake(ev.Filter, fmt.Errorf("%s; %s; %s", f.What, f.Why, f.Next))
@@ -360,6 +365,7 @@ func (e *Endpoint) housekeeping(now time.Time) {
 			c.packetsIn, c.packetsOut = in, out
 		}
 	}
+	e.keepSoft(now)
 	e.plane.Expire(now, e.opts.HoldTime)
 	if e.behind {
 		e.addressesChanged(now)

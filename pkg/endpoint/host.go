@@ -22,6 +22,8 @@ type host interface {
 	// stranger reports whether an address is the host's and the policy in force does not know it; leaveOut that it knows it, and does not count it as *me*.
 	stranger(netip.Addr) bool
 	leaveOut(netip.Addr)
+	// soften lets clear packets in that belong to soft SAs, by filter ID: all that there are, not only new ones.
+	soften(pairs map[string][]dataplane.Pair) error
 	// sourceFor is the local address that packets to remote leave from.
 	sourceFor(remote netip.Addr) (netip.Addr, error)
 	// pathMTU is that of the path to remote, in bytes.
@@ -63,6 +65,8 @@ func (h *partsHost) open(c *policy.Compiled) (*opened, error) {
 }
 
 func (h *partsHost) apply(*policy.Compiled) error { return nil }
+
+func (h *partsHost) soften(map[string][]dataplane.Pair) error { return nil }
 
 func (h *partsHost) inForce([]netip.Addr)     {}
 func (h *partsHost) stranger(netip.Addr) bool { return false }

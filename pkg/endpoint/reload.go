@@ -71,6 +71,7 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 	e.host.inForce(own)
 	e.engine.SetPolicy(now, c)
 	e.drain(now)
+	e.keepSoft(now)
 	e.dropManual(c)
 	if err := e.addManual(manual); err != nil {
 		return fmt.Errorf("%w: %w", errPartly, err)

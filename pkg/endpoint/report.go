@@ -31,6 +31,7 @@ func (e *Endpoint) head() Status {
 func (e *Endpoint) report(now time.Time, s *Status) {
 	e.reportHead(now, s)
 	e.reportPeers(now, s)
+	e.reportSoft(now, s)
 	s.Failures = slices.Clone(e.failures)
 	slices.Reverse(s.Failures)
 	states := e.childStates(now)
@@ -59,7 +60,7 @@ func (e *Endpoint) reportHead(now time.Time, s *Status) {
 func (e *Endpoint) reportTraffic(s *Status) {
 	c := e.plane.Counters()
 	ike := c.IKE.Load() // before the datagrams, of which they are a part
-	s.Traffic = Traffic{FromTUN: c.FromTUN.Load(), Sealed: c.Sealed.Load(), Permitted: c.Permitted.Load(), Sent: c.Sealed.Load() + c.Permitted.Load(),
+	s.Traffic = Traffic{FromTUN: c.FromTUN.Load(), Sealed: c.Sealed.Load(), Permitted: c.Permitted.Load(), Soft: c.Soft.Load(), Sent: c.Sealed.Load() + c.Permitted.Load() + c.Soft.Load(),
 		Received: c.FromWire.Load() - ike, Opened: c.Opened.Load(), Delivered: c.Delivered.Load(), IKEDatagramsIn: ike}
 	released := c.Released.Load()
 	s.Traffic.Waiting = c.Held.Load() - released

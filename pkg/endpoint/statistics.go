@@ -120,7 +120,7 @@ type SACounts struct {
 
 // counts looks at every SA once.
 func (e *Endpoint) counts(now time.Time) SACounts {
-	var c SACounts
+	c := SACounts{Soft: uint64(len(e.soft.list))}
 	for _, p := range e.engine.Peers(now) {
 		if p.State == "established" || p.State == "retiring" {
 			c.MainMode++
@@ -155,7 +155,7 @@ func (e *Endpoint) statistics(now time.Time) Statistics {
 			AuthenticationFailures: st.AuthenticationFailed, NegotiationFailures: st.MainModesFailed + st.QuickModesFailed, InvalidCookiesReceived: st.Unknown,
 			TotalAcquire: st.Acquires, TotalGetSPI: t.getSPI, KeyAdditions: t.additions, KeyUpdates: t.updates, GetSPIFailures: t.getSPIFailures,
 			KeyAdditionFailures: t.additionFailures, KeyUpdateFailures: t.updateFailures, ISADBListSize: uint64(st.MainModes + st.HalfOpen),
-			ConnectionListSize: uint64(st.Children + st.Wants), IKEMainMode: st.MainModesInitiated + st.MainModesAnswered,
+			ConnectionListSize: uint64(st.Children + st.Wants), SoftAssociations: e.soft.begun, IKEMainMode: st.MainModesInitiated + st.MainModesAnswered,
 			IKEQuickMode: st.QuickModesInitiated + st.QuickModesAnswered, InvalidPacketsReceived: st.Malformed + st.Unsupported + st.Version2},
 		QuickMode: QuickModeStatistics{PendingKeyOperations: uint64(st.Wants), KeyAdditions: t.additions, KeyDeletions: t.deletions, Rekeys: t.rekeys,
 			BadSPIPackets: c.Count(dataplane.UnknownSPI), PacketsNotDecrypted: c.Refused(sa.Malformed) + c.Refused(sa.HardLimit),

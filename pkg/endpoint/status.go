@@ -38,6 +38,7 @@ type Status struct {
 	Peers       []Peer        `json:"peers"`       // main-mode SAs
 	Children    []Child       `json:"children"`    // quick-mode SAs, manual ones included
 	Negotiating []Negotiation `json:"negotiating"` // under way
+	Soft        []SoftSA      `json:"soft"`        // soft SAs: what flows in clear because the peer gave no reply
 	Failures    []Failure     `json:"failures"`    // the last ones, newest first
 	Traffic     Traffic       `json:"traffic"`     // conservation counters of the data plane
 	Drops       Drops         `json:"drops"`       // packets by typed reason
@@ -164,6 +165,18 @@ type PortRange struct {
 	To   uint16 `json:"to"`
 }
 
+// SoftSA is traffic that flows in clear because its rule falls back to clear and the peer gave no reply to IKE. Its selector is that of one pair of hosts.
+type SoftSA struct {
+	Rule        string   `json:"rule"`
+	FilterID    string   `json:"filter_id"`
+	Filter      string   `json:"filter"`
+	Selector    Selector `json:"selector"`
+	AgeSeconds  uint64   `json:"age_seconds"`
+	SecondsLeft uint64   `json:"seconds_left"`
+	PacketsOut  uint64   `json:"packets_out"`
+	BytesOut    uint64   `json:"bytes_out"`
+}
+
 // Negotiation is an exchange under way.
 type Negotiation struct {
 	Rule           string         `json:"rule"`
@@ -193,10 +206,11 @@ type Failure struct {
 }
 
 // Traffic holds the data plane's counters, in packets unless named otherwise. Every packet that came in by the TUN is sealed, permitted,
-// waiting, or stands in exactly one drop counter; every one that came in by a socket is opened and delivered, or stands in one.
+// sent under a soft SA, waiting, or stands in exactly one drop counter; every one that came in by a socket is opened and delivered, or stands in one.
 type Traffic struct {
 	FromTUN        uint64 `json:"from_tun"`
 	Sealed         uint64 `json:"sealed"`
+	Soft           uint64 `json:"soft"`      // sent in clear under soft SAs
 	Permitted      uint64 `json:"permitted"` // sent in clear because the policy says so
 	Sent           uint64 `json:"sent"`      // datagrams handed to the sockets
 	Received       uint64 `json:"received"`  // ESP and AH packets that the sockets gave

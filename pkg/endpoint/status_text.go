@@ -22,6 +22,7 @@ func (s Status) WriteText(w io.Writer) error {
 	}
 	t.peers(s.Peers)
 	t.children(s.Children)
+	t.soft(s.Soft)
 	t.negotiations(s.Negotiating)
 	t.counters(s)
 	t.failures(s.Failures)
@@ -92,6 +93,17 @@ func (t *tables) children(list []Child) {
 	t.table("quick-mode SAs", len(list), "  ID\tSTATE\tRULE\tSELECTOR\tMODE\tSPI IN\tSPI OUT\tALGORITHMS\tAGE\tLEFT\tIN\tOUT", rows)
 }
 
+func (t *tables) soft(list []SoftSA) {
+	if len(list) == 0 {
+		return
+	}
+	rows := make([]string, len(list))
+	for i, s := range list {
+		rows[i] = fmt.Sprintf("  %s\t%s\t%s\t%s\t%s", s.Rule, s.Selector, elapsed(s.AgeSeconds), elapsed(s.SecondsLeft), count(s.PacketsOut, s.BytesOut))
+	}
+	t.table("soft SAs (in clear: the peer gives no reply)", len(list), "  RULE\tSELECTOR\tAGE\tLEFT\tOUT", rows)
+}
+
 func (t *tables) negotiations(list []Negotiation) {
 	if len(list) == 0 {
 		return
@@ -105,7 +117,11 @@ func (t *tables) negotiations(list []Negotiation) {
 
 func (t *tables) counters(s Status) {
 	c := s.Traffic
-	t.line("\npackets out: %d from the TUN, %d sealed, %d permitted in clear, %d waiting", c.FromTUN, c.Sealed, c.Permitted, c.Waiting)
+	fallen := ""
+	if n := s.Statistics.MainMode.SoftAssociations; n > 0 {
+		fallen = fmt.Sprintf(", %d in clear under soft SAs (%d fall-backs)", c.Soft, n)
+	}
+	t.line("\npackets out: %d from the TUN, %d sealed, %d permitted in clear%s, %d waiting", c.FromTUN, c.Sealed, c.Permitted, fallen, c.Waiting)
 	t.line("packets in:  %d received, %d opened, %d delivered", c.Received, c.Opened, c.Delivered)
 	t.reasons("drops", s.Drops)
 	t.reasons("refused by the key exchange", s.IKE.Refused)

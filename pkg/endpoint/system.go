@@ -23,21 +23,22 @@ import (
 
 // systemHost is the machine: its interfaces, routing and firewall.
 type systemHost struct {
-	opts    *Options
-	id      route.Identity
-	routes  *route.Host
-	device  tun.Device
-	name    string
-	mtu     int
-	sockets []netio.Conn
-	listen  []Listener
-	plan    route.Plan
-	guarded bool
-	paths   netio.PathEvents
-	known   knownSources
-	owned   families
-	soft    map[string][]dataplane.Pair // pairs of hosts whose traffic flows in clear, by filter ID
-	cancel  context.CancelFunc
+	opts     *Options
+	id       route.Identity
+	routes   *route.Host
+	device   tun.Device
+	name     string
+	mtu      int
+	sockets  []netio.Conn
+	listen   []Listener
+	plan     route.Plan
+	guarded  bool
+	paths    netio.PathEvents
+	known    knownSources
+	owned    families
+	compiled *policy.Compiled            // that the guard enforces
+	soft     map[string][]dataplane.Pair // pairs of hosts whose traffic flows in clear, by filter ID
+	cancel   context.CancelFunc
 
 	once sync.Once
 	last error
@@ -240,6 +241,7 @@ func (h *systemHost) installGuard(c *policy.Compiled, o *opened) error {
 
 // setGuard puts the guard for a policy in force. It learns at each packet what the host's addresses are, so that one that is new is covered at once.
 func (h *systemHost) setGuard(c *policy.Compiled) error {
+	h.compiled = c
 	open, err := policy.CompileOpen(c.Policy, policy.LocalHost{Addresses: h.addresses()})
 	if err != nil {
 		return err
@@ -279,6 +281,15 @@ func (h *systemHost) apply(c *policy.Compiled) error {
 		h.opts.Log.Warn(loosened)
 	}
 	return errors.Join(err, e, h.applyRoutes(c))
+}
+
+// soften puts the guard in force anew, with the soft SAs that there are now.
+func (h *systemHost) soften(pairs map[string][]dataplane.Pair) error {
+	h.soft = pairs
+	if !h.guarded || h.compiled == nil {
+		return nil
+	}
+	return h.setGuard(h.compiled)
 }
 
 // watch turns the system's changes of addresses and links into a signal.

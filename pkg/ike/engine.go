@@ -99,6 +99,9 @@ const (
 func (e *Engine) otherVersion(d isakmp.Datagram) {
 	e.v2++
 	h, err := isakmp.ParseHeader(d.Data)
+	if err == nil {
+		e.v1.Replied(d, h)
+	}
 	if err != nil || h.Length < lenVersionNotify || h.Flags&isakmp.FlagV2Response != 0 || h.Exchange != v2SAInit ||
 		h.InitiatorCookie == (isakmp.Cookie{}) || h.ResponderCookie != (isakmp.Cookie{}) || h.MessageID != 0 {
 		return

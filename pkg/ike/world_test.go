@@ -51,12 +51,14 @@ type host struct {
 	ready    map[uint64]*isakmp.ChildSA // inbound only
 	inUse    map[isakmp.Selector]uint64
 	failed   []isakmp.Failed
-	peersUp  map[uint64]isakmp.PeerInfo
-	logs     []isakmp.Log
-	keep     int
-	nextSPI  uint32
-	downs    []isakmp.ChildDown
-	peerDown []isakmp.PeerDown
+	// unanswered are the times, since the start, at which the peer's silence was told of.
+	unanswered []time.Duration
+	peersUp    map[uint64]isakmp.PeerInfo
+	logs       []isakmp.Log
+	keep       int
+	nextSPI    uint32
+	downs      []isakmp.ChildDown
+	peerDown   []isakmp.PeerDown
 }
 
 var (
@@ -88,6 +90,7 @@ type settings struct {
 	remoteID string
 	proto    uint8
 	dstPort  uint16
+	fallback *policy.Fallback
 }
 
 func espMethod(e suite.Encr, bits int, i suite.Integ) policy.Method {
@@ -103,7 +106,7 @@ var tunnelNets = [2]netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.Mus
 
 func compile(tb testing.TB, s settings, local, remote netip.Addr, n int) *policy.Compiled {
 	tb.Helper()
-	r := &policy.Rule{Name: "r", Action: policy.FilterAction{Name: "a", Kind: policy.Negotiate, Methods: s.methods, PFS: s.pfs},
+	r := &policy.Rule{Name: "r", Action: policy.FilterAction{Name: "a", Kind: policy.Negotiate, Methods: s.methods, PFS: s.pfs, Fallback: s.fallback},
 		Auth: []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte(s.psk)), LocalID: s.localID, RemoteID: s.remoteID}}, Peer: s.peer}
 	host := func(a netip.Addr) policy.AddrSpec {
 		return policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(a)}
@@ -219,6 +222,8 @@ func (h *host) apply(ev isakmp.Event) {
 		}
 	case isakmp.Failed:
 		h.failed = append(h.failed, ev)
+	case isakmp.Unanswered:
+		h.unanswered = append(h.unanswered, w.now.Sub(epoch))
 	case isakmp.PeerUp:
 		h.peersUp[ev.Peer.ID] = ev.Peer
 	case isakmp.PeerDown:

@@ -34,6 +34,7 @@ type want struct {
 	selector isakmp.Selector
 	replaces uint64 // child that is being renewed, 0: none
 	qm       *quickMode
+	silence  alarm // ends the time in which the peer must reply
 }
 
 func (m *Machine) peerAt(at addrPair) *peer {
@@ -126,6 +127,7 @@ func (m *Machine) Acquire(now time.Time, f *policy.QuickModeFilter, sel isakmp.S
 	p := m.peerAt(at)
 	for _, w := range p.wants {
 		if w.selector == sel && w.filter.ID == f.ID {
+			m.watchSilence(now, p, w)
 			return
 		}
 	}
@@ -139,7 +141,9 @@ func (m *Machine) Acquire(now time.Time, f *policy.QuickModeFilter, sel isakmp.S
 		return
 	}
 	m.stats.Acquires++
-	p.wants = append(p.wants, &want{filter: f, selector: sel})
+	w := &want{filter: f, selector: sel}
+	p.wants = append(p.wants, w)
+	m.watchSilence(now, p, w)
 	m.pursue(now, p)
 }
 

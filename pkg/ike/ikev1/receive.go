@@ -21,6 +21,9 @@ import (
 func (m *Machine) Receive(now time.Time, d isakmp.Datagram) {
 	m.stats.Received++
 	h, err := isakmp.ParseHeader(d.Data)
+	if err == nil {
+		m.Replied(d, h)
+	}
 	if err != nil || h.Version>>4 != 1 || h.InitiatorCookie == (isakmp.Cookie{}) {
 		m.stats.Malformed++
 		return

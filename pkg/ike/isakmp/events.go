@@ -53,6 +53,14 @@ type Failed struct {
 	Failure       Failure
 }
 
+// Unanswered tells that a peer has given no reply at all within the time after which a filter falls back to clear. Local and Remote are IKE's own addresses.
+// The negotiation goes on, and may tell of it again.
+type Unanswered struct {
+	Filter        string
+	Selector      Selector
+	Local, Remote netip.Addr
+}
+
 // Log is an event for the administrator's log. Strings from the peer are already escaped and cut.
 type Log struct {
 	Level   int // as log/slog
@@ -78,6 +86,7 @@ func (PeerUp) event()       {}
 func (PeerDown) event()     {}
 func (SPIReleased) event()  {}
 func (Failed) event()       {}
+func (Unanswered) event()   {}
 func (Log) event()          {}
 func (Moved) event()        {}
 func (Keepalive) event()    {}
