@@ -1,0 +1,72 @@
+package endpoint
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/goipsec/goipsec/pkg/config"
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+// manyAddresses are n addresses of one host.
+func manyAddresses(n int) []netip.Addr {
+	list := make([]netip.Addr, n)
+	for i := range list {
+		list[i] = netip.AddrFrom4([4]byte{172, 16, byte(i >> 8), byte(i)})
+	}
+	return list
+}
+
+// manyFilters is a policy of n filters for me: hosts, subnets and ports, permitted, blocked and negotiated.
+func manyFilters(t testing.TB, n int) *policy.Policy {
+	t.Helper()
+	var text strings.Builder
+	text.WriteString("policy: many\nrules:\n")
+	for i, action := range []string{"action: permit", "action: block", `negotiate: {}, auth: [{psk: "a throw-away key for tests only, 0123456789"}]`} {
+		fmt.Fprintf(&text, "  - {name: r%d, %s, filters: [", i, action)
+		for k := i; k < n; k += 3 {
+			switch k % 4 {
+			case 0:
+				fmt.Fprintf(&text, "me <-> 10.0.%d.%d, ", k>>8, k&255)
+			case 1:
+				fmt.Fprintf(&text, "me <-> 10.1.%d.0/24, ", k)
+			case 2:
+				fmt.Fprintf(&text, "me <-> 10.2.%d.0/24 tcp 443, ", k)
+			default:
+				fmt.Fprintf(&text, "me <-> 10.3.%d.%d udp any 53, ", k>>8, k&255)
+			}
+		}
+		text.WriteString("]}\n")
+	}
+	f, err := config.Parse("many.yaml", []byte(text.String()), config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Assigned
+}
+
+func BenchmarkMeExpansion(b *testing.B) {
+	p, own := manyFilters(b, 200), manyAddresses(500)
+	for b.Loop() {
+		c, err := policy.Compile(p, own)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(c.Outbound)+len(c.Inbound)), "filters")
+	}
+}
+
+func BenchmarkMePlan(b *testing.B) {
+	p, own := manyFilters(b, 200), manyAddresses(500)
+	c, err := policy.Compile(p, own)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var owned families
+	owned.see(own)
+	for b.Loop() {
+		plan(c, own, owned, func(netip.Addr) (netip.Addr, error) { return own[0], nil })
+	}
+}
