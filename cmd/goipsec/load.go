@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/goipsec/goipsec/pkg/config"
+	"github.com/goipsec/goipsec/pkg/endpoint"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/spf13/cobra"
 )
@@ -45,7 +46,7 @@ func expand(ctx context.Context, path string, local []string) (*policy.Compiled,
 	if err != nil {
 		return nil, nil, err
 	}
-	addrs, err := localAddresses(local)
+	host, err := localHost(file.Assigned, local)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,8 +54,20 @@ func expand(ctx context.Context, path string, local []string) (*policy.Compiled,
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := policy.Compile(p, addrs)
-	return c, addrs, err
+	c, err := policy.CompileOn(p, host)
+	return c, host.Addresses, err
+}
+
+// localHost is the host that a policy is looked at for: that of --local, of which nothing but its addresses is known, so that every one counts for every
+// connection type and live keywords stand for nothing; or this one.
+func localHost(p *policy.Policy, given []string) (policy.LocalHost, error) {
+	addrs, err := localAddresses(given)
+	if err != nil || len(given) > 0 {
+		return policy.LocalHost{Addresses: addrs}, err
+	}
+	host, err := endpoint.ThisHost(p)
+	host.Addresses = addrs
+	return host, err
 }
 
 // localAddresses reads the addresses of --local, or asks the system for those of this host.

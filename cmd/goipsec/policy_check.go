@@ -42,11 +42,11 @@ func check(path string, local []string) (*inspect.CheckView, error) {
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := localAddresses(local)
+	host, err := localHost(file.Assigned, local)
 	if err != nil {
 		return nil, err
 	}
-	c, err := policy.Compile(file.Assigned, addrs)
+	c, err := policy.CompileOn(file.Assigned, host)
 	var expansion policy.Errors
 	if err != nil && !errors.As(err, &expansion) {
 		return nil, err

@@ -52,9 +52,11 @@ type Endpoint struct {
 	failures    []Failure
 	warnings    []string
 	lastReload  string
-	choice      *choice // nil: the file leads
-	fileAssigns string  // the name of the policy that the file assigns
-	behind      bool    // the policy in force does not follow the host's addresses
+	choice      *choice  // nil: the file leads
+	fileAssigns string   // the name of the policy that the file assigns
+	usesLive    bool     // the policy in force has live keywords
+	servers     follower // what live keywords stood for
+	behind      bool     // the policy in force does not follow the host's addresses
 	waiters     []*waiter
 	logs        logGate
 	tally       tally
@@ -103,17 +105,17 @@ func (e *Endpoint) prepare() (err error) {
 			err = errors.Join(err, e.host.close(), e.closeKeys())
 		}
 	}()
-	own := e.host.addresses()
-	if e.compiled, err = policy.Compile(e.policy, own); err != nil {
+	if e.compiled, err = policy.CompileOn(e.policy, e.look(e.started, e.policy)); err != nil {
 		return err
 	}
 	parts, err := e.host.open(e.compiled)
 	if err != nil {
 		return err
 	}
-	for _, w := range append(parts.warnings, e.compiled.Warnings...) {
+	for _, w := range parts.warnings {
 		e.warn(w)
 	}
+	e.warnAnew(nil)
 	e.changes, e.paths = parts.changes, parts.paths
 	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, Stranger: e.host.stranger, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: e.now,
 		Events: e.events, Control: e.control, Rand: rand.Reader, MTU: parts.mtu})
@@ -126,8 +128,8 @@ func (e *Endpoint) prepare() (err error) {
 		return err
 	}
 	e.plane.Apply(e.compiled)
-	e.host.inForce(own)
-	e.applied = e.started
+	e.host.inForce(e.compiled.Host.Addresses)
+	e.applied, e.usesLive = e.started, e.policy.UsesLive()
 	return e.installManual(e.compiled, e.started)
 }
 

@@ -367,7 +367,7 @@ func (e *Endpoint) housekeeping(now time.Time) {
 	}
 	e.keepSoft(now)
 	e.plane.Expire(now, e.opts.HoldTime)
-	if e.behind {
+	if e.behind || e.usesLive && e.serversChanged(now) {
 		e.addressesChanged(now)
 	}
 }

@@ -13,6 +13,8 @@ import (
 type host interface {
 	// addresses are what *me* stands for now.
 	addresses() []netip.Addr
+	// look is all that the expansion of p takes from the host; what live keywords stand for only if the policy has any.
+	look(p *policy.Policy, live bool) policy.LocalHost
 	// open makes device, sockets, routes and guard for a policy. What it made, close takes back.
 	open(c *policy.Compiled) (*opened, error)
 	// apply changes routes and guard to those of another policy, or of the same one after a change of addresses.
@@ -55,6 +57,10 @@ const defaultPathMTU = 1500
 type partsHost struct{ parts *Parts }
 
 func (h *partsHost) addresses() []netip.Addr { return h.parts.Addresses }
+
+func (h *partsHost) look(*policy.Policy, bool) policy.LocalHost {
+	return policy.LocalHost{Addresses: h.parts.Addresses}
+}
 
 func (h *partsHost) open(c *policy.Compiled) (*opened, error) {
 	mtu, err := h.parts.Device.MTU()

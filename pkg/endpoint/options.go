@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -38,6 +39,8 @@ type Options struct {
 	Log *slog.Logger
 	// Parts, if set, takes the place of the host: nothing outside the process is touched.
 	Parts *Parts
+	// Files is the root of the files in which the system says what live keywords stand for. Nil: the system's own.
+	Files fs.FS
 	// HoldTime is how long packets wait for a negotiation; 0: 10 s.
 	HoldTime time.Duration
 

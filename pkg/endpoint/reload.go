@@ -51,8 +51,7 @@ func (e *Endpoint) noteChange(now time.Time, what string, err error) {
 // change compiles p and puts it in force everywhere, in the order in which nothing passes that either policy forbids: the guard, routes, data plane,
 // key exchange.
 func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
-	own := e.host.addresses()
-	c, err := policy.Compile(p, own)
+	c, err := policy.CompileOn(p, e.look(now, p))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicyFile, err)
 	}
@@ -66,9 +65,14 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 	if err := e.host.apply(c); err != nil {
 		return errors.Join(err, e.host.apply(e.compiled))
 	}
+	old := e.compiled
+	if p != e.policy {
+		e.usesLive = p.UsesLive()
+	}
 	e.policy, e.compiled, e.applied = p, c, now
 	e.plane.Apply(c)
-	e.host.inForce(own)
+	e.host.inForce(c.Host.Addresses)
+	e.warnAnew(old)
 	e.engine.SetPolicy(now, c)
 	e.drain(now)
 	e.keepSoft(now)
@@ -81,11 +85,11 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 
 // addressesChanged follows the host's addresses: *me* stands for others now. What fails is tried again every second.
 func (e *Endpoint) addressesChanged(now time.Time) (applied bool) {
-	err := e.change(now, e.policy)
+	changed, err := e.follow(now)
 	if err != nil && !e.behind {
 		e.logs.log(e.log, now, slog.LevelError, "the host's addresses changed and the policy could not be expanded again; it is tried until it can be", "error", err)
 	}
-	if err == nil {
+	if err == nil && changed {
 		e.history.note(now, Event{Kind: EventAddresses, What: "the host's addresses changed, and the policy was expanded for the new ones"})
 	}
 	if err == nil && e.behind {

@@ -51,6 +51,10 @@ type Status struct {
 	KeyLog      string        `json:"keylog"`      // directory of the key log, "" when off
 	LastReload  string        `json:"last_reload"` // "", or how the last reload ended
 	ConfigPath  string        `json:"config_path"` // the policy file
+
+	// Live is what each live keyword that the system tells stands for, if the policy has any; Connections are the host's addresses by connection type.
+	Live        map[string][]netip.Addr `json:"live,omitempty"`
+	Connections map[string][]netip.Addr `json:"connections,omitempty"`
 }
 
 // Drops counts packets by the typed reason that dropped them; a reason with no packets may be absent.

@@ -17,6 +17,9 @@ func (s Status) WriteText(w io.Writer) error {
 	t.line("instance %s%s, process %d, up %s", s.Instance, after(" of goipsec ", s.Version), s.PID, s.Now.Sub(s.Started).Truncate(time.Second))
 	t.line("%s", policyText(&s))
 	t.line("tun %s, mtu %d; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, s.Guard, listenText(s.Listen))
+	if len(s.Live) > 0 {
+		t.line("live keywords: %s", liveText(s.Live))
+	}
 	for _, x := range s.Warnings {
 		t.line("warning: %s", x)
 	}
@@ -27,6 +30,19 @@ func (s Status) WriteText(w io.Writer) error {
 	t.counters(s)
 	t.failures(s.Failures)
 	return t.err
+}
+
+// liveText says what live keywords stand for.
+func liveText(live map[string][]netip.Addr) string {
+	var parts []string
+	for _, word := range slices.Sorted(maps.Keys(live)) {
+		servers := make([]string, len(live[word]))
+		for i, a := range live[word] {
+			servers[i] = a.String()
+		}
+		parts = append(parts, word+" "+orDash(strings.Join(servers, ", ")))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // policyText says which policy is in force.

@@ -242,7 +242,7 @@ func (h *systemHost) installGuard(c *policy.Compiled, o *opened) error {
 // setGuard puts the guard for a policy in force. It learns at each packet what the host's addresses are, so that one that is new is covered at once.
 func (h *systemHost) setGuard(c *policy.Compiled) error {
 	h.compiled = c
-	open, err := policy.CompileOpen(c.Policy, policy.LocalHost{Addresses: h.addresses()})
+	open, err := policy.CompileOpen(c.Policy, c.Host)
 	if err != nil {
 		return err
 	}

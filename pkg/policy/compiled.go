@@ -10,6 +10,7 @@ import (
 // concurrent use. Its rules may be copies of the policy's: two one-directional tunnel rules become one with both ends.
 type Compiled struct {
 	Policy   *Policy
+	Host     LocalHost         // that it was expanded for
 	MainMode []*MainModeFilter // heaviest first
 	// Outbound and Inbound are the quick-mode filters as they apply to datagrams that leave and arrive, heaviest first.
 	// A filter between addresses that are not local stands in both; tunnel filters stand in that of their direction.
@@ -92,7 +93,7 @@ func (x *expansion) compile() (*Compiled, error) {
 	if r := x.policy.DefaultResponse; r != nil {
 		x.addDefaultResponse(r)
 	}
-	c := &Compiled{Policy: x.policy}
+	c := &Compiled{Policy: x.policy, Host: x.host}
 	c.Outbound = x.settle(x.out)
 	c.Inbound = x.settle(x.in)
 	c.MainMode = x.settleMainMode()

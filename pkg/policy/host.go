@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -14,8 +15,8 @@ type LocalHost struct {
 	// ByConnection holds, for each connection type, those of Addresses that interfaces of it have; one address may be on interfaces of
 	// both. Nil: nothing is known of interfaces, and every address counts for every type.
 	ByConnection map[Connection][]netip.Addr
-	// SourceFor is the local address that packets to a peer leave from. Nil, or an invalid address: not known.
-	SourceFor func(remote netip.Addr) netip.Addr
+	// Sources holds, for the peers of tunnels without a local end, the local address that packets to them leave from.
+	Sources map[netip.Addr]netip.Addr
 	// Live holds what the live keywords stand for, but for wins, which the policy tells.
 	Live map[AddrKind][]netip.Addr
 }
@@ -30,13 +31,16 @@ func (h *LocalHost) Same(o *LocalHost) bool {
 			return false
 		}
 	}
-	for k := LiveDNS; k <= LiveGateway; k++ {
+	for _, k := range LiveKinds {
 		if !slices.Equal(h.Live[k], o.Live[k]) {
 			return false
 		}
 	}
-	return true
+	return maps.Equal(h.Sources, o.Sources)
 }
+
+// LiveKinds are the live keywords.
+var LiveKinds = [...]AddrKind{LiveDNS, LiveWINS, LiveDHCP, LiveGateway}
 
 // Connection is the connection type of a rule: the interfaces whose traffic it is for.
 type Connection uint8
@@ -139,8 +143,8 @@ func (x *expansion) asleep(r *Rule) bool {
 		return false
 	}
 	outer := t.Local
-	if !outer.IsValid() && t.Remote.IsValid() && x.host.SourceFor != nil {
-		outer = x.host.SourceFor(t.Remote)
+	if !outer.IsValid() {
+		outer = x.host.Sources[t.Remote]
 	}
 	if outer.IsValid() && !slices.Contains(x.own, outer) {
 		x.warn(r.Source, "rule %q is for %s connections, and its tunnel's outer address %v is on no such interface now: it does nothing until it is", r.Name, r.Connection, outer)

@@ -18,12 +18,8 @@ func addrs(list ...string) []netip.Addr {
 var dialled = LocalHost{
 	Addresses:    addrs("192.0.2.1", "198.51.100.7", "203.0.113.3"),
 	ByConnection: map[Connection][]netip.Addr{LAN: addrs("192.0.2.1", "203.0.113.3"), RemoteAccess: addrs("198.51.100.7", "203.0.113.3")},
-	SourceFor: func(remote netip.Addr) netip.Addr {
-		if remote == netip.MustParseAddr("10.0.0.9") {
-			return netip.MustParseAddr("198.51.100.7")
-		}
-		return netip.MustParseAddr("192.0.2.1")
-	},
+	Sources: map[netip.Addr]netip.Addr{netip.MustParseAddr("10.0.0.9"): netip.MustParseAddr("198.51.100.7"),
+		netip.MustParseAddr("10.0.0.1"): netip.MustParseAddr("192.0.2.1")},
 }
 
 // outbound lists the outbound filters of one rule on a host.
@@ -156,6 +152,7 @@ func TestSameHosts(t *testing.T) {
 		"an address":   func(h *LocalHost) { h.Addresses = addrs("192.0.2.1") },
 		"a type":       func(h *LocalHost) { h.ByConnection = map[Connection][]netip.Addr{LAN: h.Addresses} },
 		"no types":     func(h *LocalHost) { h.ByConnection = nil },
+		"a route":      func(h *LocalHost) { h.Sources = nil },
 		"a live value": func(h *LocalHost) { h.Live = map[AddrKind][]netip.Addr{LiveDHCP: addrs("10.0.0.1")} },
 	} {
 		b := dialled
