@@ -36,6 +36,19 @@ const exitHelp = `Exit codes are stable:
   5  permission is missing: not root, a capability missing, or another user's socket
   6  something is in use: the socket by another instance, a port by another process
   7  the running instance knows no such peer, rule, SA or policy
+
+goipsec ping ends with that of the first layer that failed:
+
+  10  resolution      the target is no rule, and its name has no address
+  11  route           this host has no way to the peer
+  12  udp-500         the peer's IKE port cannot be reached
+  13  udp-4500        nor its port for what passes a NAT
+  14  main-mode       the ends do not agree on a method
+  15  authentication  one could not prove who it is
+  16  selectors       quick mode: the ends do not agree on traffic or protection
+  17  esp             protected packets do not go and come
+  18  inner-echo      an echo inside the SA is not answered
+  19  path-mtu        large packets vanish
 `
 
 // usageError marks a wrong command line.
@@ -62,9 +75,12 @@ func codeOf(err error) exitCode {
 	var denied *control.PermissionError
 	var used *control.InUseError
 	var remote *control.RemoteError
+	code, isCoded := asCoded(err)
 	switch {
 	case err == nil:
 		return exitOK
+	case isCoded:
+		return code
 	case errors.As(err, &wrong):
 		return exitUsage
 	case errors.As(err, &file), errors.As(err, &expansion):

@@ -56,14 +56,15 @@ func up(ctx context.Context, f upFlags) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	file, err := config.Load(f.config)
+	words := new(passphrases)
+	file, err := config.LoadWith(f.config, words.options())
 	if err != nil {
 		return err
 	}
 	for _, w := range file.Warnings {
 		log.Warn(w.String())
 	}
-	opts, err := f.options(ctx, file, log)
+	opts, err := f.options(ctx, file, words, log)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, ep control.Endpoint, lo
 }
 
 // options maps a file and flags to what an endpoint takes. Flags weigh more.
-func (f *upFlags) options(ctx context.Context, file *config.File, log *slog.Logger) (endpoint.Options, error) {
+func (f *upFlags) options(ctx context.Context, file *config.File, words *passphrases, log *slog.Logger) (endpoint.Options, error) {
 	p, err := resolve(ctx, file.Assigned)
 	if err != nil {
 		return endpoint.Options{}, err
@@ -108,15 +109,15 @@ func (f *upFlags) options(ctx context.Context, file *config.File, log *slog.Logg
 		name = f.tun
 	}
 	return endpoint.Options{
-		Policy: p, Load: func() (*endpoint.PolicyFile, error) { return f.again(ctx, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
+		Policy: p, Load: func() (*endpoint.PolicyFile, error) { return f.again(ctx, words, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
 		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
 		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
 	}, nil
 }
 
 // again reads the policies for a reload. The file's other settings take a restart.
-func (f *upFlags) again(ctx context.Context, log *slog.Logger) (*endpoint.PolicyFile, error) {
-	file, err := config.Load(f.config)
+func (f *upFlags) again(ctx context.Context, words *passphrases, log *slog.Logger) (*endpoint.PolicyFile, error) {
+	file, err := config.LoadWith(f.config, words.options())
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,10 @@ func (r *reader) authMethod(n *node) (policy.AuthMethod, bool) {
 	a := policy.AuthMethod{}
 	if isScalar(n) && r.plain(n) {
 		switch n.Value {
-		case "kerberos", "certificate":
+		case "kerberos":
 			r.notYet(n, n.Value)
+		case "certificate":
+			r.fail(n, "write {certificate: FILE, key: FILE, ca: [FILE]}", "a certificate needs its files")
 		default:
 			r.fail(n, "write psk_file: NAME", "an authentication method must be a mapping")
 			r.hideLast() // it may be a key that was written without psk:
@@ -39,42 +41,65 @@ func (r *reader) authMethod(n *node) (policy.AuthMethod, bool) {
 	}
 	before := len(r.errs) + r.more
 	var method *node
+	at, keys := map[string]*node{}, map[string]*node{}
 	ok := r.each(n, "an authentication method", authKeys, func(key string, k, v *node) {
+		at[key], keys[key] = v, k
 		switch key {
-		case "local_id":
-			a.LocalID = r.identity(v, key)
-			return
-		case "remote_id":
-			a.RemoteID = r.identity(v, key)
-			return
-		}
-		if method != nil {
-			r.fail(k, "write a list entry for each", "%s and %s stand in one authentication method", method.Value, key)
-			return
-		}
-		method = k
-		switch key {
-		case "psk":
-			a.Kind, a.PSK = policy.PSK, r.inline(v, key)
-			r.warn(v, "the pre-shared key stands in the policy file: keep it in a file of its own (psk_file) that only root may read")
-		case "psk_file":
-			a.Kind, a.PSK = policy.PSK, r.keyFile(v, key)
-		default:
-			r.notYet(k, key)
+		case "psk", "psk_file", "certificate", "kerberos":
+			if method != nil {
+				r.fail(k, "write a list entry for each", "%s and %s stand in one authentication method", method.Value, key)
+			}
+			method = k
 		}
 	})
-	if ok && method == nil && len(r.errs)+r.more == before {
-		r.fail(n, "write psk_file: NAME", "the authentication method names no method")
+	switch {
+	case !ok:
+	case method == nil && len(r.errs)+r.more == before:
+		r.fail(n, "write psk_file: NAME, or certificate: NAME", "the authentication method names no method")
+	case len(r.errs)+r.more == before:
+		a = r.authBy(method, at, keys)
 	}
 	if len(r.errs)+r.more > before {
 		return a, false
 	}
-	r.checkPSK(n, a.PSK)
+	if a.Kind == policy.PSK {
+		r.checkPSK(n, a.PSK)
+	}
 	return a, true
 }
 
+// authBy reads an authentication method whose keys are known.
+func (r *reader) authBy(method *node, at, keys map[string]*node) policy.AuthMethod {
+	v := at[method.Value]
+	if method.Value == "certificate" {
+		return r.certificateAuth(at)
+	}
+	for _, key := range []string{"key", "passphrase_file", "ca"} {
+		if k := keys[key]; k != nil {
+			r.fail(k, "delete it, or name a certificate", "%s belongs to a certificate", key)
+		}
+	}
+	a := policy.AuthMethod{Kind: policy.PSK}
+	switch method.Value {
+	case "psk":
+		a.PSK = r.inline(v, "psk")
+		r.warn(v, "the pre-shared key stands in the policy file: keep it in a file of its own (psk_file) that only root may read")
+	case "psk_file":
+		a.PSK = r.keyFile(v, "psk_file")
+	default:
+		r.notYet(method, method.Value)
+	}
+	if v := at["local_id"]; v != nil {
+		a.LocalID = r.identity(v, "local_id")
+	}
+	if v := at["remote_id"]; v != nil {
+		a.RemoteID = r.identity(v, "remote_id")
+	}
+	return a
+}
+
 func (r *reader) notYet(n *node, what string) {
-	r.fail(n, "use psk_file", "authentication by %s is not here yet", what)
+	r.fail(n, "use certificate or psk_file", "authentication by %s is not here yet", what)
 }
 
 // checkPSK warns of keys that can be guessed: whoever answers one negotiation in the peer's place can try keys at leisure.

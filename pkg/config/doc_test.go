@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/goipsec/goipsec/pkg/testpki"
 )
 
 const docFile = "../../docs/policy-file.md"
@@ -36,8 +38,16 @@ func TestDocumentExamplesAreGood(t *testing.T) {
 	if len(blocks) < 8 {
 		t.Fatalf("%d blocks", len(blocks))
 	}
+	root := testpki.Root(t, "Root")
+	machine := root.Issue(t, "gw.example.com", testpki.DNS("gw.example.com"))
 	opts := Options{StrictKeyFiles: true, ReadKey: func(name string) ([]byte, os.FileMode, error) {
 		switch filepath.Base(name) {
+		case "machine.pem":
+			return machine.PEM(), 0o644, nil
+		case "machine.key":
+			return machine.KeyPEM(t), 0o600, nil
+		case "root.pem", "old-root.pem":
+			return testpki.CertificatesPEM(root.Cert), 0o644, nil
 		case "in.key":
 			return []byte("0x00112233445566778899aabbccddeeff"), 0o600, nil
 		case "out.key":
@@ -56,14 +66,14 @@ func TestDocumentExamplesAreGood(t *testing.T) {
 		if _, err := Parse("block.yaml", []byte(b[1]), opts); err != nil {
 			t.Errorf("%v\n%s", err, b[1])
 		}
-		for _, key := range regexp.MustCompile(`[a-z_]+:`).FindAllString(b[1], -1) {
+		for _, key := range regexp.MustCompile(`[a-z_0-9]+:`).FindAllString(b[1], -1) {
 			used[strings.TrimSuffix(key, ":")] = true
 		}
 	}
 	for _, list := range allKeys {
 		for _, key := range list {
 			switch key {
-			case "psk", "certificate", "kerberos", "test_only", "integrity_key_in", "integrity_key_out":
+			case "psk", "kerberos", "test_only", "integrity_key_in", "integrity_key_out":
 			default:
 				if !used[key] {
 					t.Errorf("no example uses %s", key)

@@ -55,6 +55,9 @@ func (w Warning) String() string { return w.Position.String() + ": warning: " + 
 type Options struct {
 	// StrictKeyFiles makes a key file that others may read an error; without it a warning.
 	StrictKeyFiles bool
-	// ReadKey reads a key file. nil: the file system, relative names being relative to the policy file's directory.
+	// AskPassphrase asks a person for what opens an encrypted private key in a file. nil: nobody can be asked, which is an error where there is such a key
+	// without a passphrase_file.
+	AskPassphrase func(file string) ([]byte, error)
+	// ReadKey reads a file with keys or certificates. nil: the file system, relative names being relative to the policy file's directory.
 	ReadKey func(name string) (data []byte, mode os.FileMode, err error)
 }

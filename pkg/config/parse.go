@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/policy"
 )
 
@@ -38,6 +40,7 @@ func Parse(name string, data []byte, opts Options) (*File, error) {
 		name: name, opts: opts,
 		filterLists: map[string][]written{}, filterActions: map[string]policy.FilterAction{},
 		usedLists: map[string]bool{}, usedActions: map[string]bool{}, psks: map[string][]pskUse{},
+		stores: map[string]*pki.Store{}, cas: map[string][]*x509.Certificate{},
 	}
 	root := r.document(data)
 	if root == nil {
@@ -45,7 +48,7 @@ func Parse(name string, data []byte, opts Options) (*File, error) {
 	}
 	f := r.file(root)
 	// The tree of a large file is several times its size, and no longer needed: let it go before the policies are expanded.
-	r.filterLists, r.psks = nil, nil
+	r.filterLists, r.psks, r.stores, r.cas = nil, nil, nil, nil
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -80,8 +83,8 @@ func (r *reader) file(root *node) *File {
 		}
 	}
 	switch {
-	case at["policies"] != nil && (at["policy"] != nil || at["rules"] != nil || at["key_exchange"] != nil || at["default_response"] != nil):
-		r.fail(keys["policies"], "one policy has its rules at the top; several have theirs under policies", "policies stands beside policy, rules, key_exchange or default_response")
+	case at["policies"] != nil && (at["policy"] != nil || at["rules"] != nil || at["key_exchange"] != nil || at["default_response"] != nil || at["certificates"] != nil):
+		r.fail(keys["policies"], "one policy has its rules at the top; several have theirs under policies", "policies stands beside policy, rules, key_exchange, default_response or certificates")
 	case at["policies"] != nil:
 		f.Policies = r.policies(at["policies"])
 	default:
@@ -158,6 +161,9 @@ func (r *reader) policyBody(n *node, p *policy.Policy, at map[string]*node) {
 	}
 	if v := at["key_exchange"]; v != nil {
 		p.KeyExchange = r.keyExchange(v)
+	}
+	if v := at["certificates"]; v != nil {
+		p.Certificates = r.certificateRules(v)
 	}
 	if v := at["default_response"]; v != nil {
 		p.DefaultResponse = r.defaultResponse(v)

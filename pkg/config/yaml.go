@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/policy"
 )
 
@@ -39,7 +41,9 @@ type reader struct {
 	filterLists            map[string][]written
 	filterActions          map[string]policy.FilterAction
 	usedLists, usedActions map[string]bool
-	psks                   map[string][]pskUse // by the key itself
+	psks                   map[string][]pskUse            // by the key itself
+	stores                 map[string]*pki.Store          // by the names of their files
+	cas                    map[string][]*x509.Certificate // by the name of their file
 }
 
 func (r *reader) position(n *node) policy.Position {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"net/netip"
+	"slices"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
 )
@@ -51,6 +52,9 @@ func mainModeMeaning(p *Policy, r *Rule) string {
 	h := hmac.New(sha256.New, digestKey)
 	fmt.Fprintf(h, "ke %+v\n", p.KeyExchange)
 	writeAuth(h, r.Auth)
+	if usesCertificates(r.Auth) {
+		fmt.Fprintf(h, "certificates %+v\n", p.Certificates)
+	}
 	fmt.Fprintf(h, "port %d dpd %v %v fragments %d\n", r.Peer.Port, r.Peer.DPDInterval, r.Peer.DPDTimeout, r.Peer.FragmentSize)
 	return digest(h)
 }
@@ -70,7 +74,23 @@ func writeAuth(h hash.Hash, auth []AuthMethod) {
 	for _, a := range auth {
 		fmt.Fprintf(h, "auth %d %q %q ", a.Kind, a.LocalID, a.RemoteID)
 		writeSecrets(h, a.PSK)
+		if a.Cert != nil {
+			writeCertAuth(h, a.Cert)
+		}
 	}
+}
+
+// writeCertAuth writes who is accepted and from which files this host's own certificate comes. What is in those files is left out: a renewed certificate
+// changes nothing of what the policy says.
+func writeCertAuth(h hash.Hash, c *CertAuth) {
+	fmt.Fprintf(h, "certificate %q ", c.Credentials.Files())
+	for _, ca := range c.CAs {
+		fmt.Fprintf(h, "ca %x ", sha256.Sum256(ca.Raw))
+	}
+}
+
+func usesCertificates(auth []AuthMethod) bool {
+	return slices.ContainsFunc(auth, func(a AuthMethod) bool { return a.Kind == Certificate })
 }
 
 // writeSecrets prefixes each secret with its length, so that no two lists give the same bytes.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -14,6 +15,8 @@ type Policy struct {
 	Description string
 	Rules       []*Rule
 	KeyExchange KeyExchange
+	// Certificates is what the policy asks of certificates of peers. The zero value has all defaults.
+	Certificates pki.Rules
 	// WINS are the name servers that the live keyword wins stands for: no system tells them.
 	WINS []netip.Addr
 	// DefaultResponse is the default response rule: how this host answers a peer that no filter is about. It has no filters of its own; nil: such
@@ -127,9 +130,11 @@ const (
 
 // AuthMethod is one authentication method. PSK is never printed.
 type AuthMethod struct {
-	Kind              AuthKind
-	PSK               Secret
-	LocalID, RemoteID string // optional identities; empty: the address
+	Kind AuthKind
+	PSK  Secret
+	Cert *CertAuth // Certificate only
+	// LocalID and RemoteID are optional identities. Empty: the address; with certificates LocalID is what the certificate says, and RemoteID whoever has one.
+	LocalID, RemoteID string
 }
 
 // Tunnel names the two ends of a tunnel as this host sees them.

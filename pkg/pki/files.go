@@ -1,0 +1,84 @@
+package pki
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// MaxFile bounds a file with certificates or keys, in bytes.
+const MaxFile = 1 << 20
+
+// ReadFunc reads a file with keys or certificates.
+type ReadFunc func(name string) (data []byte, mode os.FileMode, err error)
+
+// readFile reads from the file system.
+func readFile(name string) ([]byte, os.FileMode, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a regular file")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(data) > MaxFile {
+		err = fmt.Errorf("it has more than %d bytes", MaxFile)
+	}
+	return data, info.Mode(), err
+}
+
+// FileError is a fault of a file with certificates or keys.
+type FileError struct {
+	File string
+	Err  error
+	Hint string // what to do, "" if the error says it all
+}
+
+// Error returns the file, the fault and the hint.
+func (e *FileError) Error() string {
+	s := fmt.Sprintf("%q: %v", e.File, e.Err)
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
+	}
+	return s
+}
+
+// Unwrap returns the fault.
+func (e *FileError) Unwrap() error { return e.Err }
+
+func fileError(name string, err error, hint string) *FileError {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err // the name stands in the error already
+	}
+	return &FileError{name, err, hint}
+}
+
+// stamp tells whether a file has changed: another file under its name, another time, another size.
+type stamp struct {
+	name string
+	info os.FileInfo // nil: it is not there
+}
+
+func stampOf(name string) stamp {
+	info, err := os.Stat(name)
+	if err != nil {
+		return stamp{name: name}
+	}
+	return stamp{name, info}
+}
+
+func (s stamp) equal(t stamp) bool {
+	if s.info == nil || t.info == nil {
+		return s.info == nil && t.info == nil
+	}
+	return os.SameFile(s.info, t.info) && s.info.Size() == t.info.Size() && s.info.ModTime().Equal(t.info.ModTime())
+}
