@@ -32,9 +32,14 @@ type Endpoint struct {
 	engine *ike.Engine
 	keys   *keylog.Log
 
+	revocation revocation // nil: nothing is asked
+
 	events   chan dataplane.Event
 	control  chan dataplane.Datagram
 	commands chan func(now time.Time)
+	verdicts chan verdict
+	judging  chan struct{} // its room bounds the certificates that are looked at at once
+	renewing chan struct{} // held by the goroutine that looks for renewed certificates
 	changes  <-chan struct{}
 	paths    <-chan netio.PathEvent
 	stop     chan struct{}
@@ -52,11 +57,12 @@ type Endpoint struct {
 	failures    []Failure
 	warnings    []string
 	lastReload  string
-	choice      *choice  // nil: the file leads
-	fileAssigns string   // the name of the policy that the file assigns
-	usesLive    bool     // the policy in force has live keywords
-	servers     follower // what live keywords stood for
-	behind      bool     // the policy in force does not follow the host's addresses
+	choice      *choice   // nil: the file leads
+	fileAssigns string    // the name of the policy that the file assigns
+	usesLive    bool      // the policy in force has live keywords
+	servers     follower  // what live keywords stood for
+	behind      bool      // the policy in force does not follow the host's addresses
+	renewed     time.Time // when this host's certificates were last looked at
 	waiters     []*waiter
 	logs        logGate
 	tally       tally
@@ -79,6 +85,7 @@ func New(opts Options) (*Endpoint, error) {
 	}
 	e := &Endpoint{opts: opts, log: opts.Log, now: opts.clock, started: opts.clock(), policy: opts.Policy, fileAssigns: opts.Policy.Name, nextManual: firstManual,
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
+		verdicts: make(chan verdict), judging: make(chan struct{}, maxJudged), renewing: make(chan struct{}, 1),
 		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {
@@ -231,6 +238,8 @@ func (e *Endpoint) loop(ctx context.Context, planeEnded <-chan error) error {
 			e.planeEvent(e.now(), ev)
 		case f := <-e.commands:
 			f(e.now())
+		case v := <-e.verdicts:
+			e.engine.Answer(e.now(), v.id, v.Verdict)
 		case <-e.changes:
 			e.addressesChanged(e.now())
 		case ev := <-e.paths:

@@ -197,6 +197,8 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 		}
 	case isakmp.Unanswered:
 		e.soft.silent = append(e.soft.silent, ev)
+	case isakmp.Ask:
+		e.judge(ev)
 	case isakmp.Failed:
 		e.negotiationFailed(now, ev)
 	case isakmp.Log:
@@ -367,6 +369,7 @@ func (e *Endpoint) housekeeping(now time.Time) {
 	}
 	e.keepSoft(now)
 	e.plane.Expire(now, e.opts.HoldTime)
+	e.renewCertificates(now)
 	if e.behind || e.usesLive && e.serversChanged(now) {
 		e.addressesChanged(now)
 	}

@@ -45,6 +45,7 @@ type Options struct {
 	HoldTime time.Duration
 
 	clock func() time.Time // nil, but in tests: newClock
+	wall  func() time.Time // the date, for certificates; nil, but in tests: time.Now
 }
 
 // Parts is an endpoint's surroundings within a process: a device, sockets and the addresses of *me*.
@@ -92,6 +93,9 @@ func (o *Options) check() error {
 	}
 	if o.clock == nil {
 		o.clock = newClock()
+	}
+	if o.wall == nil {
+		o.wall = time.Now
 	}
 	if o.HoldTime == 0 {
 		o.HoldTime = 10 * time.Second

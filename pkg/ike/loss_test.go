@@ -20,7 +20,8 @@ type scenario struct {
 	want    int // selectors in use in the end
 }
 
-func scenarios() []scenario {
+func scenarios(tb testing.TB) []scenario {
+	tb.Helper()
 	pfs := defaults()
 	pfs.pfs = suite.Curve25519
 	parts := defaults()
@@ -49,6 +50,9 @@ func scenarios() []scenario {
 		{"delete of a child", defaults(), up, func(w *world) { _ = w.hosts[0].e.Delete(w.now, w.only(0).ID) }, 0},
 		{"delete of main mode", defaults(), up, func(w *world) { _ = w.hosts[1].e.Delete(w.now, w.hosts[1].e.Peers(w.now)[0].ID) }, 1},
 		{"rekey and delete cross", defaults(), up, func(w *world) { rekeyChild(0)(w); _ = w.hosts[1].e.Delete(w.now, w.only(1).ID) }, -1},
+		{"main mode with certificates", certified(tb), func(*world) {}, func(w *world) { w.want(0) }, 1},
+		{"main mode with certificates that are looked at slowly", certified(tb), slowly, func(w *world) { w.want(1) }, 1},
+		{"rekey of main mode with certificates", certified(tb), up, rekeyMain(0), 1},
 		{"dead peer detection", defaults(), up, func(w *world) {
 			for range 20 {
 				w.talk(true, false)
@@ -97,7 +101,7 @@ func TestF2LossByExhaustion(t *testing.T) {
 	fates := map[string][]time.Duration{"dropped": nil, "sent twice": {10 * ms, 11 * ms}, "sent again much later": {10 * ms, 30 * time.Second},
 		"delayed past the next": {2500 * ms}, "swapped with the next": {15 * ms}}
 	runs := 0
-	for _, s := range scenarios() {
+	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
 			total := s.play(t, -1, func(int) []time.Duration { return nil })
 			for n := range total {
@@ -125,7 +129,7 @@ func TestF2DamageByExhaustion(t *testing.T) {
 		"middle":         func(d []byte) []byte { d[28+(len(d)-28)/2] ^= 1; return d },
 		"last byte":      func(d []byte) []byte { d[len(d)-1] ^= 1; return d },
 	}
-	for _, s := range scenarios()[:4] {
+	for _, s := range append(scenarios(t)[:4], scenarios(t)[12]) {
 		for n := range 9 {
 			for name, damage := range damages {
 				t.Run(fmt.Sprintf("%s/%d/%s", s.name, n, name), func(t *testing.T) {

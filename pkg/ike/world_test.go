@@ -26,9 +26,12 @@ type world struct {
 	// fate decides what becomes of the n-th datagram: the delays of its copies; none: lost. nil: one copy after 10 ms.
 	fate   func(n int, from int, d isakmp.Datagram) []time.Duration
 	mangle func(n int, d []byte) []byte
-	nat    func(d isakmp.Datagram) isakmp.Datagram
-	trace  *strings.Builder
-	seq    int
+	// judge answers a question about a certificate, after a while. nil: as an endpoint would that finds nothing revoked, at once.
+	judge    func(n int, ask isakmp.Ask) (time.Duration, isakmp.Verdict)
+	verdicts []answering
+	nat      func(d isakmp.Datagram) isakmp.Datagram
+	trace    *strings.Builder
+	seq      int
 }
 
 type flying struct {
@@ -36,6 +39,13 @@ type flying struct {
 	to   int
 	seq  int
 	data isakmp.Datagram
+}
+
+type answering struct {
+	at      time.Time
+	to      int
+	id      uint64
+	verdict isakmp.Verdict
 }
 
 // host is one engine with what its owner would keep: which children accept, and which one is in use for what traffic.
@@ -91,6 +101,7 @@ type settings struct {
 	proto    uint8
 	dstPort  uint16
 	fallback *policy.Fallback
+	auth     func(n int) []policy.AuthMethod // of host n, in place of the pre-shared key
 }
 
 func espMethod(e suite.Encr, bits int, i suite.Integ) policy.Method {
@@ -108,6 +119,9 @@ func compile(tb testing.TB, s settings, local, remote netip.Addr, n int) *policy
 	tb.Helper()
 	r := &policy.Rule{Name: "r", Action: policy.FilterAction{Name: "a", Kind: policy.Negotiate, Methods: s.methods, PFS: s.pfs, Fallback: s.fallback},
 		Auth: []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte(s.psk)), LocalID: s.localID, RemoteID: s.remoteID}}, Peer: s.peer}
+	if s.auth != nil {
+		r.Auth = s.auth(n)
+	}
 	host := func(a netip.Addr) policy.AddrSpec {
 		return policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(a)}
 	}
@@ -220,6 +234,13 @@ func (h *host) apply(ev isakmp.Event) {
 			}
 			delete(h.reserved, spi)
 		}
+	case isakmp.Ask:
+		judge := w.judge
+		if judge == nil {
+			judge = w.trust
+		}
+		delay, v := judge(h.n, ev)
+		w.verdicts = append(w.verdicts, answering{w.now.Add(delay), h.n, ev.ID, v})
 	case isakmp.Failed:
 		h.failed = append(h.failed, ev)
 	case isakmp.Unanswered:
@@ -276,10 +297,15 @@ func (w *world) transmit(from int, d isakmp.Datagram) {
 // step goes on to the next thing that happens, at most until end. It reports false if that is all.
 func (w *world) step(end time.Time) bool {
 	w.drain()
-	next, which, flight := end, -1, -1
+	next, which, flight, answer := end, -1, -1, -1
 	for i, f := range w.wire {
 		if !f.at.After(next) && (flight < 0 || f.at.Before(w.wire[flight].at) || f.at.Equal(w.wire[flight].at) && f.seq < w.wire[flight].seq) {
 			next, flight = f.at, i
+		}
+	}
+	for i, v := range w.verdicts {
+		if v.at.Before(next) || v.at.Equal(next) && answer < 0 {
+			next, answer = v.at, i
 		}
 	}
 	for i, h := range w.hosts {
@@ -293,6 +319,10 @@ func (w *world) step(end time.Time) bool {
 	switch {
 	case which >= 0:
 		w.hosts[which].e.Advance(w.now)
+	case answer >= 0:
+		v := w.verdicts[answer]
+		w.verdicts = slices.Delete(w.verdicts, answer, answer+1)
+		w.hosts[v.to].e.Answer(w.now, v.id, v.verdict)
 	case flight >= 0:
 		f := w.wire[flight]
 		w.wire = slices.Delete(w.wire, flight, flight+1)

@@ -127,10 +127,19 @@ func IP(addresses ...string) Option {
 	}
 }
 
+// Around makes a certificate valid from an hour before a time until a day after it.
+func Around(now time.Time) Option { return Valid(now.Add(-time.Hour), now.Add(24*time.Hour)) }
+
 // ECDSA makes a key on P-256.
 func ECDSA(tb testing.TB) *ecdsa.PrivateKey {
 	tb.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return ECDSAOn(tb, elliptic.P256())
+}
+
+// ECDSAOn makes a key on a curve.
+func ECDSAOn(tb testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
+	tb.Helper()
+	k, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestF13FloodFromManyPrefixes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sa := phase1SA(phase1Offers(p.Policy.KeyExchange)).Append(nil)
+	sa := phase1SA(phase1Offers(p.Policy.KeyExchange, r.Auth)).Append(nil)
 	body, err := isakmp.AppendPayloads(nil, []isakmp.Payload{{Type: isakmp.PayloadSA, Body: sa}})
 	if err != nil {
 		t.Fatal(err)

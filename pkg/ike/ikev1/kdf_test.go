@@ -56,7 +56,7 @@ func TestNISTCAVSIKEv1(t *testing.T) {
 			if psk, ok := v["pre-shared-key"]; ok {
 				skeyid = auth.SKEYID(h, psk, v["Ni"], v["Nr"])
 			} else { // RFC 2409 §5: for signatures SKEYID = prf(Ni_b | Nr_b, g^xy)
-				skeyid = prf(h, append(bytes.Clone(v["Ni"]), v["Nr"]...), v["g^xy"])
+				skeyid = auth.SKEYIDSignature(h, v["Ni"], v["Nr"], v["g^xy"])
 			}
 			k := derivePhase1(h, skeyid, v["g^xy"], isakmp.Cookie(v["CKY_I"]), isakmp.Cookie(v["CKY_R"]))
 			if !bytes.Equal(skeyid, v["SKEYID"]) || !bytes.Equal(k.derive, v["SKEYID_d"]) || !bytes.Equal(k.auth, v["SKEYID_a"]) || !bytes.Equal(k.encrypt, v["SKEYID_e"]) {

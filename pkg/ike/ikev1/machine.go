@@ -43,6 +43,7 @@ type Machine struct {
 	halfOpen    halfOpenTable               // responders before message 3
 	fragments   fragmentTable               // parts of messages
 	peers       map[addrPair]*peer          // with a wish, a main-mode SA or a child
+	asked       map[uint64]*mainMode        // that wait for a verdict, by ID
 	children    map[uint64]*child           // by ID
 	outbound    map[outboundSPI]*child      // by the peer's SPI, for deletions
 	filters     map[string]*policy.QuickModeFilter
@@ -87,7 +88,7 @@ func New(c Config) (*Machine, error) {
 	if c.HalfOpenPerPrefix == 0 {
 		c.HalfOpenPerPrefix = defaultPerPrefix
 	}
-	m := &Machine{cfg: c, established: map[cookiePair]*mainMode{}, initiating: map[isakmp.Cookie]*mainMode{}, peers: map[addrPair]*peer{},
+	m := &Machine{cfg: c, established: map[cookiePair]*mainMode{}, initiating: map[isakmp.Cookie]*mainMode{}, peers: map[addrPair]*peer{}, asked: map[uint64]*mainMode{},
 		children: map[uint64]*child{}, outbound: map[outboundSPI]*child{}}
 	m.halfOpen.init(c.HalfOpenMax, c.HalfOpenPerPrefix)
 	m.fragments.init()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/ike/auth"
@@ -22,6 +23,8 @@ import (
 //	                          <--    HDR, KE, Nr, NAT-D, …
 //	 HDR*, IDii, HASH_I       -->
 //	                          <--    HDR*, IDir, HASH_R
+//
+// Messages 1 and 2 find out whether it goes on as signatureScript.
 var mainModeScript = isakmp.Script[*mainMode]{
 	{From: isakmp.Initiator, Need: isakmp.Set(isakmp.PayloadSA), May: vendors, Build: (*mainMode).offerSA, Accept: (*mainMode).takeOffer},
 	{From: isakmp.Responder, Need: isakmp.Set(isakmp.PayloadSA), May: vendors, Build: (*mainMode).answerSA, Accept: (*mainMode).takeAnswer},
@@ -39,7 +42,7 @@ var (
 	proofExtras   = isakmp.Set(isakmp.PayloadNotify, isakmp.PayloadVendor)
 )
 
-// Places in the script.
+// Places in both scripts.
 const (
 	stepOffer  = 0
 	stepKeyI   = 2
@@ -47,10 +50,9 @@ const (
 )
 
 const (
-	nonceLen            = 32
-	minNonce, maxNonce  = 8, 256 // RFC 2409 §5
-	maxIdentity         = 1024
-	errNoPSKDescription = "the rule has no pre-shared key, and no other method can be used yet"
+	nonceLen           = 32
+	minNonce, maxNonce = 8, 256 // RFC 2409 §5
+	maxIdentity        = 1024
 )
 
 // mainMode is one ISAKMP SA, from its first message to its end.
@@ -64,7 +66,7 @@ type mainMode struct {
 	local, remote netip.AddrPort
 	meaning       string // of the main-mode filter it was negotiated under
 	rule          *policy.Rule
-	auth          policy.AuthMethod
+	auth          policy.AuthMethod // whose identities count; with signatures, that of the certificate shown to the peer
 	offers        []phase1Suite
 	suite         phase1Suite
 	began         time.Time
@@ -80,11 +82,14 @@ type mainMode struct {
 	iv         []byte // of phase 1; in the end the seed of all phase 2 IVs
 	nat        natState
 	dpd        bool
-	frags      bool // the peer joins fragments, and the rule allows them
-	remoteID   isakmp.Identification
-	notices    []isakmp.Notify // notifications beside the peer's proof
+	frags      bool                  // the peer joins fragments, and the rule allows them
+	remoteID   isakmp.Identification // proved; of type 0 until then
+	claim      claim                 // with signatures: what the peer has signed
+	requests   [][]byte              // names of the CAs that the peer accepts, in DER
+	notices    []isakmp.Notify       // notifications beside the peer's proof
 	flight     flight
 	complained bool
+	suspicion  *isakmp.Failure   // an initiator's: what was wrong with the answer to its proof
 	refusal    isakmp.NotifyType // unauthenticated, or 0
 	answered   bool
 	prefix     netip.Prefix // of an unauthenticated responder
@@ -133,11 +138,23 @@ func (s *mainMode) takeOffer(msg *isakmp.Message) error {
 	}
 	chosen, answer, seen := choosePhase1(sa, s.offers)
 	if answer == nil {
-		return &refusal{notify: isakmp.NoProposalChosen, failure: mainModeMismatch(seen, s.offers)}
+		return &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: mainModeMismatch(seen, s.offers)}
 	}
-	s.sa, s.suite = body, chosen
+	s.sa = body
+	s.settle(chosen)
 	s.takeVendors(msg)
 	return nil
+}
+
+// settle takes the suite that was agreed on, and what follows from its authentication method.
+func (s *mainMode) settle(chosen phase1Suite) {
+	s.suite = chosen
+	for _, a := range s.rule.Auth {
+		if slices.Contains(authMethods(&a), chosen.auth) {
+			s.auth = a
+			return
+		}
+	}
 }
 
 func (s *mainMode) takeVendors(msg *isakmp.Message) {
@@ -171,7 +188,7 @@ func (s *mainMode) takeAnswer(msg *isakmp.Message) error {
 	if err != nil {
 		return err
 	}
-	s.suite = chosen
+	s.settle(chosen)
 	s.takeVendors(msg)
 	return nil
 }
@@ -199,6 +216,7 @@ func (s *mainMode) sendKey() ([]isakmp.Payload, error) {
 		}
 		ps = append(ps, nat...)
 	}
+	ps = append(ps, s.certRequests()...)
 	if s.role() == isakmp.Initiator {
 		s.gxi, s.ni = public, nonce
 		return ps, nil
@@ -215,6 +233,7 @@ func (s *mainMode) takeKey(msg *isakmp.Message) error {
 	if len(nonce) < minNonce || len(nonce) > maxNonce {
 		return fmt.Errorf("%w: a nonce of %d bytes", isakmp.ErrSyntax, len(nonce))
 	}
+	s.takeRequests(msg)
 	if s.role() == isakmp.Responder {
 		s.gxi, s.ni = public, nonce
 		return s.takeNATD(msg)
@@ -238,6 +257,9 @@ func (s *mainMode) deriveKeys(peerPublic []byte) error {
 	}
 	h := s.suite.hash
 	skeyid := auth.SKEYID(h, s.auth.PSK.Bytes(), s.ni, s.nr)
+	if s.signs() {
+		skeyid = auth.SKEYIDSignature(h, s.ni, s.nr, gxy)
+	}
 	s.keys = derivePhase1(h, skeyid, gxy, s.cookies.initiator, s.cookies.responder)
 	s.key = encryptionKey(h, s.keys.encrypt, s.suite.encr.KeyMatLen(s.suite.keyBits))
 	if s.cipher, err = newMessageCipher(s.suite.encr, s.key); err != nil {
@@ -255,6 +277,13 @@ func (s *mainMode) sendProof() ([]isakmp.Payload, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.identify(id, func() ([]isakmp.Payload, error) {
+		return []isakmp.Payload{{Type: isakmp.PayloadHash, Body: s.proof(s.role())}}, nil
+	})
+}
+
+// identify makes message 5 or 6: this side's identity, what proves it, and INITIAL-CONTACT where that is due.
+func (s *mainMode) identify(id isakmp.Identification, proof func() ([]isakmp.Payload, error)) ([]isakmp.Payload, error) {
 	body := id.Append(nil)
 	if s.role() == isakmp.Initiator {
 		s.idI = body
@@ -262,7 +291,11 @@ func (s *mainMode) sendProof() ([]isakmp.Payload, error) {
 	} else {
 		s.idR = body
 	}
-	ps := []isakmp.Payload{{Type: isakmp.PayloadID, Body: body}, {Type: isakmp.PayloadHash, Body: s.proof(s.role())}}
+	proofs, err := proof()
+	if err != nil {
+		return nil, err
+	}
+	ps := append([]isakmp.Payload{{Type: isakmp.PayloadID, Body: body}}, proofs...)
 	if s.role() == isakmp.Initiator && s.peer.fresh(s) {
 		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.InitialContact,
 			SPI: isakmp.CookieSPI(s.cookies.initiator, s.cookies.responder)}
@@ -281,30 +314,44 @@ func (s *mainMode) proof(r isakmp.Role) []byte {
 }
 
 func (s *mainMode) takeProof(msg *isakmp.Message) error {
-	body := msg.First(isakmp.PayloadID)
-	other := isakmp.Responder
+	id, body, other := s.takeIdentity(msg)
+	if len(body) > maxIdentity || !auth.Equal(s.proof(other), msg.First(isakmp.PayloadHash)) {
+		return errBadProof
+	}
+	if id.Type == 0 {
+		return fmt.Errorf("%w: an identification of %d bytes", isakmp.ErrSyntax, len(body))
+	}
+	if err := s.checkID(id); err != nil {
+		return err
+	}
+	s.takeNotices(msg)
+	s.remoteID = id
+	return nil
+}
+
+// takeIdentity keeps the body of the peer's identification, which the proof covers as it was on the wire, and says in which role the peer is.
+// The type is 0 if it cannot be read.
+func (s *mainMode) takeIdentity(msg *isakmp.Message) (id isakmp.Identification, body []byte, other isakmp.Role) {
+	body, other = msg.First(isakmp.PayloadID), isakmp.Responder
 	if s.role() == isakmp.Responder {
 		s.idI, other = body, isakmp.Initiator
 	} else {
 		s.idR = body
 	}
-	if len(body) > maxIdentity || !auth.Equal(s.proof(other), msg.First(isakmp.PayloadHash)) {
-		return errBadProof
-	}
 	id, err := isakmp.ParseIdentification(body)
 	if err != nil {
-		return err
+		return isakmp.Identification{}, body, other
 	}
-	if err := s.checkID(id); err != nil {
-		return err
-	}
+	return id, body, other
+}
+
+// takeNotices keeps the notifications beside the peer's proof until it counts.
+func (s *mainMode) takeNotices(msg *isakmp.Message) {
 	for _, b := range msg.All(isakmp.PayloadNotify) {
 		if n, err := isakmp.ParseNotify(b); err == nil {
 			s.notices = append(s.notices, n)
 		}
 	}
-	s.remoteID = id
-	return nil
 }
 
 // errBadProof is the peer's HASH_I or HASH_R that does not fit our keys.
@@ -333,19 +380,11 @@ func (s *mainMode) checkID(id isakmp.Identification) error {
 	if a, ok := id.Addr(); ok && a.IsValid() && s.auth.RemoteID == "" && s.nat.remote {
 		return nil
 	}
-	return &refusal{notify: isakmp.InvalidIDInformation, failure: isakmp.Failure{
+	return &isakmp.Refusal{Notify: isakmp.InvalidIDInformation, Failure: isakmp.Failure{
 		What: fmt.Sprintf("the peer proved to be %s, but %s is expected", id, want),
 		Why:  "the identity that the peer sends is not the one of the rule",
 		Next: fmt.Sprintf("set the rule's remote identity to %s if that is the right peer, or correct the peer's local identity", id)}}
 }
-
-// refusal is an error that the peer is told about by a notification.
-type refusal struct {
-	notify  isakmp.NotifyType
-	failure isakmp.Failure
-}
-
-func (r *refusal) Error() string { return r.failure.What }
 
 func mainModeMismatch(seen []offer, allowed []phase1Suite) isakmp.Failure {
 	return isakmp.Failure{What: "no main-mode proposal of the peer is allowed here",

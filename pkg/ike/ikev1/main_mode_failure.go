@@ -9,19 +9,23 @@ import (
 
 // mainModeError decides what an error of a step means: silence and patience, or the end.
 func (m *Machine) mainModeError(now time.Time, s *mainMode, err error) {
-	var r *refusal
+	var r *isakmp.Refusal
+	var unproven *unprovenError
 	switch {
 	case errors.Is(err, errBadProof):
 		m.stats.BadProofs++
 		m.suspectKey(now, s)
+	case errors.As(err, &unproven):
+		m.stats.BadProofs++
+		m.suspect(now, s, unproven.Notify, unproven.Failure)
 	case errors.As(err, &r):
 		m.stats.Refused++
 		if s.cipher != nil && s.run.At >= stepProofI {
-			m.sendNotify(s, r.notify, isakmp.ProtoISAKMP, nil)
+			m.sendNotify(s, r.Notify, isakmp.ProtoISAKMP, nil)
 		} else {
-			m.sendPlainNotify(s, r.notify)
+			m.sendPlainNotify(s, r.Notify)
 		}
-		m.failAttempt(now, s, r.failure)
+		m.failAttempt(now, s, r.Failure)
 	default:
 		// security.md P33: a bad answer ends nothing; the right one may still come.
 		m.stats.Malformed++
@@ -31,14 +35,23 @@ func (m *Machine) mainModeError(now time.Time, s *mainMode, err error) {
 // suspectKey handles a message 5 or 6 that cannot be read: with a wrong pre-shared key the keys differ, and it is garbage. The SA waits
 // on, because a damaged message looks the same and is sent again.
 func (m *Machine) suspectKey(now time.Time, s *mainMode) {
+	f := wrongKey(s)
+	if s.signs() {
+		f = damaged(s)
+	}
+	m.suspect(now, s, isakmp.PayloadMalformed, f)
+}
+
+// suspect tells, once, of a message 5 or 6 that proves nothing. The attempt goes on: whoever can damage a message must not be able to end it.
+func (m *Machine) suspect(now time.Time, s *mainMode, notify isakmp.NotifyType, f isakmp.Failure) {
 	if s.complained {
 		return
 	}
 	s.complained = true
-	f := s.staged(wrongKey(s))
+	f = s.staged(f)
 	if s.role() == isakmp.Responder {
 		m.countFailure(s)
-		m.sendPlainNotify(s, isakmp.PayloadMalformed)
+		m.sendPlainNotify(s, notify)
 		if m.mayComplain(now) {
 			m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: f})
 		}
@@ -47,7 +60,9 @@ func (m *Machine) suspectKey(now time.Time, s *mainMode) {
 		}
 		return
 	}
-	s.refusal = isakmp.InvalidHashInformation
+	if s.suspicion = &f; s.refusal == 0 {
+		s.refusal = isakmp.InvalidHashInformation
+	}
 	m.refuse(now, &s.flight)
 }
 
@@ -57,6 +72,18 @@ func (m *Machine) countFailure(s *mainMode) {
 	if s.run.At >= stepProofI {
 		m.stats.AuthenticationFailed++
 	}
+}
+
+// unprovenError is a message 5 or 6 that can be read and proves nothing: a signature or a certificate in it is missing or wrong.
+type unprovenError struct{ isakmp.Refusal }
+
+func damaged(s *mainMode) isakmp.Failure {
+	what := "message 5 of the peer cannot be read"
+	if s.role() == isakmp.Initiator {
+		what = "the answer to message 5 cannot be read"
+	}
+	return isakmp.Failure{What: what + ", from " + s.remote.String(), Why: "it was damaged on its way, or somebody answers in the peer's place",
+		Next: "try again; if it stays so, look at the peer's log", Answered: true}
 }
 
 func wrongKey(s *mainMode) isakmp.Failure {

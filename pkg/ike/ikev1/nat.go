@@ -47,7 +47,7 @@ func (s *mainMode) takeNATD(msg *isakmp.Message) error {
 	hashes := msg.All(isakmp.PayloadNATD)
 	if len(hashes) < 2 || !s.nat.peerSpeaks {
 		if s.rule.Peer.ForceUDP {
-			return &refusal{notify: isakmp.NoProposalChosen, failure: isakmp.Failure{
+			return &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: isakmp.Failure{
 				What: "UDP encapsulation was asked for, but the peer does not know NAT traversal (RFC 3947)",
 				Why:  "NAT traversal is off at the peer, or it is too old",
 				Next: "switch it on there, or take \"encapsulation: udp\" out of the rule", Answered: true}}

@@ -224,29 +224,23 @@ func (m *Machine) startPorts(at addrPair, r *policy.Rule) (local, remote netip.A
 }
 
 func (m *Machine) newMainMode(now time.Time, f *policy.MainModeFilter, r isakmp.Role) *mainMode {
-	s := &mainMode{m: m, id: m.newID(), state: Negotiating, run: isakmp.Run[*mainMode]{Script: mainModeScript, Role: r},
-		meaning: f.Meaning, rule: f.Rule, offers: phase1Offers(m.policy.Policy.KeyExchange), began: now,
+	return &mainMode{m: m, id: m.newID(), state: Negotiating, run: isakmp.Run[*mainMode]{Script: mainModeScript, Role: r},
+		meaning: f.Meaning, rule: f.Rule, offers: phase1Offers(m.policy.Policy.KeyExchange, f.Rule.Auth), began: now,
 		phase2: map[uint32]*quickMode{}, usedIDs: map[uint32]struct{}{}}
-	for _, a := range f.Rule.Auth {
-		if a.Kind == policy.PSK {
-			s.auth = a
-			break
-		}
-	}
-	return s
 }
 
 // unable says why main mode cannot even begin, nil if it can.
 func (s *mainMode) unable() *isakmp.Failure {
-	if s.auth.Kind != policy.PSK || s.auth.PSK.Len() == 0 {
-		return &isakmp.Failure{What: "no main mode with " + s.remote.Addr().String(), Why: errNoPSKDescription,
-			Next: "give the rule a pre-shared key"}
+	if len(s.offers) > 0 {
+		return nil
 	}
-	if len(s.offers) == 0 {
+	if len(phase1Suites(s.m.policy.Policy.KeyExchange)) == 0 {
 		return &isakmp.Failure{What: "there is no main-mode method to offer", Why: "none of the policy's key exchange methods can be used here",
 			Next: "name a method with des, 3des or aes-cbc, a hash and a group that IKEv1 has"}
 	}
-	return nil
+	return &isakmp.Failure{What: "no main mode with " + s.remote.Addr().String(),
+		Why:  "the rule has no authentication method that can be used: no pre-shared key, and no machine certificate with an RSA key or an ECDSA key on P-256, P-384 or P-521",
+		Next: "give the rule a pre-shared key or a machine certificate"}
 }
 
 // failWants ends all wishes with a peer that no quick mode is working on.

@@ -3,8 +3,10 @@ package ikev1
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/goipsec/goipsec/pkg/ike/auth"
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/suite"
@@ -25,7 +27,7 @@ const (
 const keyIKE = 1
 
 // authPSK is the pre-shared key method. Methods 4 and 5, public key encryption, are neither offered nor accepted (security.md P27).
-const authPSK = 1
+const authPSK = auth.PreSharedKey
 
 // Life types (RFC 2407 §4.5, RFC 2409 appendix A).
 const (
@@ -58,8 +60,14 @@ func authName(a uint16) string {
 	switch a {
 	case authPSK:
 		return "psk"
-	case 3:
+	case auth.RSASignature:
 		return "rsa-signature"
+	case auth.ECDSA256:
+		return "ecdsa-256"
+	case auth.ECDSA384:
+		return "ecdsa-384"
+	case auth.ECDSA521:
+		return "ecdsa-521"
 	case 4, 5:
 		return "public-key-encryption"
 	}
@@ -78,12 +86,50 @@ func (s phase1Suite) fields() []field {
 		{"authentication", authName(s.auth)}}
 }
 
-// phase1Offers is what a rule lets this host offer, and accept, in order. Methods whose algorithms are not there are left out.
-func phase1Offers(k policy.KeyExchange) []phase1Suite {
+// phase1Offers is what a rule lets this host offer, and accept, in order: the authentication methods in the rule's order, each with the policy's main-mode
+// methods in theirs. Methods whose algorithms are not there are left out.
+func phase1Offers(k policy.KeyExchange, methods []policy.AuthMethod) []phase1Suite {
+	suites := phase1Suites(k)
+	var out []phase1Suite
+	seen := map[uint16]bool{}
+	for i := range methods {
+		for _, number := range authMethods(&methods[i]) {
+			if seen[number] {
+				continue
+			}
+			seen[number] = true
+			for _, s := range suites {
+				s.auth = number
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// authMethods are the numbers under which a rule's authentication method goes on the wire: none if it cannot be used.
+func authMethods(a *policy.AuthMethod) []uint16 {
+	switch {
+	case a.Kind == policy.PSK && a.PSK.Len() > 0:
+		return []uint16{authPSK}
+	case a.Kind == policy.Certificate:
+		var list []uint16
+		for _, c := range a.Cert.Current() {
+			if m := auth.Method(c.Signer.Public()); m != 0 && !slices.Contains(list, m) {
+				list = append(list, m)
+			}
+		}
+		return list
+	}
+	return nil
+}
+
+// phase1Suites are the policy's main-mode methods, still without authentication.
+func phase1Suites(k policy.KeyExchange) []phase1Suite {
 	seconds := uint32(mainModeLifetime(k) / time.Second)
 	var out []phase1Suite
 	for _, m := range k.Methods {
-		s := phase1Suite{encr: m.Encr, keyBits: m.KeyBits, hash: m.Hash, group: m.Group, auth: authPSK, seconds: seconds}
+		s := phase1Suite{encr: m.Encr, keyBits: m.KeyBits, hash: m.Hash, group: m.Group, seconds: seconds}
 		info, ok := s.encr.Info()
 		if _, known := phase1CipherNumber(s.encr); !ok || !known {
 			continue

@@ -281,17 +281,17 @@ func (m *Machine) remember(now time.Time, q *quickMode) {
 
 // quickModeError decides what an error of a step means. The message was authentic, so its sender means it: the exchange ends.
 func (m *Machine) quickModeError(now time.Time, q *quickMode, err error) {
-	var r *refusal
+	var r *isakmp.Refusal
 	if !errors.As(err, &r) {
 		m.stats.Malformed++
-		r = &refusal{notify: isakmp.PayloadMalformed, failure: isakmp.Failure{What: "a quick mode message of the peer is malformed: " + isakmp.Escape(err.Error()),
+		r = &isakmp.Refusal{Notify: isakmp.PayloadMalformed, Failure: isakmp.Failure{What: "a quick mode message of the peer is malformed: " + isakmp.Escape(err.Error()),
 			Why: "the peer's software", Next: "look at the peer's log", Answered: true}}
 	} else {
 		m.stats.Refused++
 	}
-	q.doubtful = r.notify == isakmp.NoProposalChosen
-	m.sendNotify(q.s, r.notify, isakmp.ProtoESP, q.offeredSPI)
-	m.failQuickMode(now, q, r.failure)
+	q.doubtful = r.Notify == isakmp.NoProposalChosen
+	m.sendNotify(q.s, r.Notify, isakmp.ProtoESP, q.offeredSPI)
+	m.failQuickMode(now, q, r.Failure)
 }
 
 // failQuickMode ends a quick mode that came to nothing.

@@ -149,7 +149,7 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 		return err
 	}
 	if len(q.s.peer.children) >= maxChildren {
-		return &refusal{notify: isakmp.NoProposalChosen, failure: isakmp.Failure{What: fmt.Sprintf("the peer has %d children already", maxChildren),
+		return &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: isakmp.Failure{What: fmt.Sprintf("the peer has %d children already", maxChildren),
 			Why: "it makes new ones without end", Next: "look at the peer's policy and log", Answered: true}}
 	}
 	if err := q.decide(sa, offered); err != nil {
@@ -165,7 +165,7 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 		return err
 	}
 	if q.gxy, err = q.kex.Shared(ke); err != nil {
-		return &refusal{notify: isakmp.InvalidKeyInformation, failure: isakmp.Failure{What: isakmp.Escape(err.Error()),
+		return &isakmp.Refusal{Notify: isakmp.InvalidKeyInformation, Failure: isakmp.Failure{What: isakmp.Escape(err.Error()),
 			Why: "the peer's key exchange value does not fit the group of the proposal", Next: "look at the peer's log", Answered: true}}
 	}
 	return nil
@@ -188,7 +188,7 @@ func (q *quickMode) takeIDs(msg *isakmp.Message) (isakmp.Selector, error) {
 	}
 	sel, err := selectorOf(ci, cr)
 	if err != nil {
-		return sel, &refusal{notify: isakmp.InvalidIDInformation, failure: isakmp.Failure{
+		return sel, &isakmp.Refusal{Notify: isakmp.InvalidIDInformation, Failure: isakmp.Failure{
 			What: "the peer offered identities that cannot be used: " + isakmp.Escape(err.Error()), Why: "the peer's policy or software",
 			Next: "look at the peer's log", Answered: true}}
 	}
@@ -216,7 +216,7 @@ func (q *quickMode) decide(sa isakmp.SA, offered isakmp.Selector) error {
 		}
 	}
 	if len(filters) == 0 {
-		return &refusal{notify: isakmp.InvalidIDInformation, failure: isakmp.Failure{
+		return &isakmp.Refusal{Notify: isakmp.InvalidIDInformation, Failure: isakmp.Failure{
 			What: fmt.Sprintf("the peer wants to protect %v, which no rule here names", offered.Mirror()),
 			Why:  "the filters of the two policies are not mirror images, or the tunnel endpoints differ",
 			Next: fmt.Sprintf("add the filter %v to a rule for this peer, or correct the peer's", offered), Answered: true}}
@@ -226,7 +226,7 @@ func (q *quickMode) decide(sa isakmp.SA, offered isakmp.Selector) error {
 		allowed = append(allowed, phase2Offers(f.Rule, q.s.nat.udp())...)
 	}
 	_, _, seen := choosePhase2(sa, nil)
-	return &refusal{notify: isakmp.NoProposalChosen, failure: isakmp.Failure{
+	return &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: isakmp.Failure{
 		What:   fmt.Sprintf("no quick-mode proposal of the peer is allowed for %v", offered),
 		Why:    "the security methods of the two rules have nothing in common",
 		Next:   "make one method (protocols, algorithms, mode, PFS group) equal at both ends; the first difference of each is marked below",
@@ -302,7 +302,7 @@ func (q *quickMode) takeAnswer(msg *isakmp.Message) error {
 	}
 	c, err := acceptPhase2(sa, q.allowed)
 	if err != nil {
-		return &refusal{notify: isakmp.BadProposalSyntax, failure: isakmp.Failure{What: err.Error(), Why: "the peer's software",
+		return &isakmp.Refusal{Notify: isakmp.BadProposalSyntax, Failure: isakmp.Failure{What: err.Error(), Why: "the peer's software",
 			Next: "look at the peer's log", Answered: true}}
 	}
 	if err := q.checkIDs(msg); err != nil {
@@ -310,7 +310,7 @@ func (q *quickMode) takeAnswer(msg *isakmp.Message) error {
 	}
 	if q.kex != nil {
 		if q.gxy, err = q.kex.Shared(msg.First(isakmp.PayloadKE)); err != nil {
-			return &refusal{notify: isakmp.InvalidKeyInformation, failure: isakmp.Failure{What: isakmp.Escape(err.Error()),
+			return &isakmp.Refusal{Notify: isakmp.InvalidKeyInformation, Failure: isakmp.Failure{What: isakmp.Escape(err.Error()),
 				Why: "the peer's key exchange value does not fit the group", Next: "look at the peer's log", Answered: true}}
 		}
 	}
@@ -341,7 +341,7 @@ func (q *quickMode) checkIDs(msg *isakmp.Message) error {
 		sel = got.Mirror()
 	}
 	if len(ids) != 0 && len(ids) != 2 || sel != q.selector {
-		return &refusal{notify: isakmp.InvalidIDInformation, failure: isakmp.Failure{
+		return &isakmp.Refusal{Notify: isakmp.InvalidIDInformation, Failure: isakmp.Failure{
 			What: fmt.Sprintf("the peer answered for %v, but %v was asked for", sel, q.selector), Why: "the filters of the two policies differ",
 			Next: "make the filters mirror images of each other", Answered: true}}
 	}

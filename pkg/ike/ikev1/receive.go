@@ -114,7 +114,7 @@ func (m *Machine) firstMessage(now time.Time, d isakmp.Datagram, h isakmp.Header
 		m.stats.Duplicates++
 	}
 	if why := s.unable(); why != nil {
-		m.refuseUnproven(now, s, &refusal{notify: isakmp.NoProposalChosen, failure: *why})
+		m.refuseUnproven(now, s, &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: *why})
 		return
 	}
 	if err := s.run.Accept(s, msg); err != nil {
@@ -146,7 +146,9 @@ func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h 
 		return
 	}
 	s := m.newMainMode(now, f, isakmp.Responder)
-	s.cookies, s.local, s.remote, s.sa, s.suite = e.cookies, e.local, e.remote, e.sa, e.chosen
+	s.cookies, s.local, s.remote, s.sa = e.cookies, e.local, e.remote, e.sa
+	s.settle(e.chosen)
+	s.run.Script = s.script()
 	s.nat.peerSpeaks, s.dpd, s.frags, s.run.At, s.prefix = e.natt, e.dpd, e.frags, stepKeyI, e.prefix
 	if err := s.run.Accept(s, msg); err != nil {
 		m.refuseUnproven(now, s, err)
@@ -154,6 +156,9 @@ func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h 
 	}
 	// The received bytes are hashed later, and the datagram's memory is the caller's.
 	s.gxi, s.ni = append([]byte(nil), s.gxi...), append([]byte(nil), s.ni...)
+	for i, r := range s.requests {
+		s.requests[i] = append([]byte(nil), r...)
+	}
 	ps, err := s.run.Build(s)
 	if err != nil {
 		m.refuseUnproven(now, s, err)
@@ -179,19 +184,19 @@ func plainMessage(d isakmp.Datagram, h isakmp.Header) (*isakmp.Message, error) {
 
 // refuseUnproven answers an initiator that has proved nothing: at most one small notification, and words for the log at a bounded rate.
 func (m *Machine) refuseUnproven(now time.Time, s *mainMode, err error) {
-	var r *refusal
+	var r *isakmp.Refusal
 	if !errors.As(err, &r) {
 		m.stats.Malformed++
 		return
 	}
 	m.stats.Refused++
 	m.stats.MainModesFailed++
-	m.sendPlainNotify(s, r.notify)
-	r.failure = s.staged(r.failure)
+	m.sendPlainNotify(s, r.Notify)
+	r.Failure = s.staged(r.Failure)
 	if m.mayComplain(now) {
-		m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: r.failure})
+		m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: r.Failure})
 		if p := m.peers[placeOf(s)]; p != nil {
-			p.failed(now, r.failure)
+			p.failed(now, r.Failure)
 		}
 	}
 }
@@ -199,8 +204,8 @@ func (m *Machine) refuseUnproven(now time.Time, s *mainMode, err error) {
 // continueMainMode takes messages 2 to 6.
 func (m *Machine) continueMainMode(now time.Time, s *mainMode, d isakmp.Datagram, h isakmp.Header) {
 	if s.flight.duplicate(d.Data) {
-		// The initiator repeats by itself; a duplicate of what it has answered needs nothing.
-		if s.role() == isakmp.Responder {
+		// The initiator repeats by itself; a duplicate of what it has answered needs nothing. Nor does one that is being looked into.
+		if s.role() == isakmp.Responder && !s.claim.asked {
 			m.resend(&s.flight)
 		}
 		return
@@ -232,6 +237,7 @@ func (m *Machine) continueMainMode(now time.Time, s *mainMode, d isakmp.Datagram
 	if step == stepOffer+1 {
 		delete(m.initiating, s.cookies.initiator)
 		m.established[s.cookies] = s
+		s.run.Script = s.script()
 	}
 	if encrypted {
 		s.iv = next
@@ -241,6 +247,15 @@ func (m *Machine) continueMainMode(now time.Time, s *mainMode, d isakmp.Datagram
 	}
 	m.land(&s.flight)
 	s.flight.answering(d.Data)
+	if s.claim.made() {
+		m.ask(now, s)
+		return
+	}
+	m.advanceMainMode(now, s)
+}
+
+// advanceMainMode sends the message that is due, and ends main mode if it was the last.
+func (m *Machine) advanceMainMode(now time.Time, s *mainMode) {
 	if s.run.Sends() {
 		m.sendMainMode(now, s)
 	}
@@ -291,8 +306,12 @@ func (m *Machine) sendMainMode(now time.Time, s *mainMode) {
 	encrypted := s.run.At >= stepProofI
 	ps, err := s.run.Build(s)
 	if err != nil {
-		m.failAttempt(now, s, isakmp.Failure{What: "main mode stopped: " + isakmp.Escape(err.Error()), Why: "this host could not build its message",
-			Next: "look at the log for what is missing", Answered: s.answered})
+		r := &isakmp.Refusal{Notify: isakmp.AuthenticationFailed, Failure: isakmp.Failure{What: "main mode stopped: " + isakmp.Escape(err.Error()),
+			Why: "this host could not build its message", Next: "look at the log for what is missing", Answered: s.answered}}
+		if errors.As(err, &r) && s.cipher != nil {
+			m.sendNotify(s, r.Notify, isakmp.ProtoISAKMP, nil)
+		}
+		m.failAttempt(now, s, r.Failure)
 		return
 	}
 	var out []byte
@@ -319,6 +338,8 @@ func (s *mainMode) explainSilence() isakmp.Failure {
 		return isakmp.Failure{What: "the peer refused all main-mode proposals (" + s.refusal.String() + ")",
 			Why:  "its policy allows none of the methods that this host offered",
 			Next: "compare the key exchange methods of both policies, and look at the peer's log", Detail: offered, Answered: true}
+	case s.run.At > stepProofI && s.signs():
+		return s.certificateRefused()
 	case s.run.At > stepProofI:
 		return wrongKey(s)
 	case s.refusal != 0:
@@ -349,6 +370,8 @@ func (m *Machine) failAttempt(now time.Time, s *mainMode, f isakmp.Failure) {
 			m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: f})
 		}
 		m.failWants(now, p, s.local, s.remote, f)
+	} else {
+		m.emit(isakmp.Failed{Local: s.local, Remote: s.remote, Failure: f}) // the old SA stays
 	}
 	if p.worry.probing {
 		m.peerDead(now, p, "no answer to a new main mode: "+f.What)
@@ -372,6 +395,7 @@ func (m *Machine) removeSA(s *mainMode) {
 		delete(m.initiating, s.cookies.initiator)
 		m.dropFragments(cookiePair{initiator: s.cookies.initiator})
 	}
+	delete(m.asked, s.id)
 	m.alarms.clear(&s.flight.again)
 	m.alarms.clear(&s.life)
 	s.state = Dying

@@ -78,7 +78,7 @@ func TestP6P8P27Phase1(t *testing.T) {
 		}
 	}
 	// P27: nothing that this host offers asks for public key encryption.
-	for _, s := range phase1Offers(policy.KeyExchange{Methods: []policy.MainModeMethod{{Encr: suite.AESCBC, Hash: suite.SHA256, Group: suite.MODP2048}}}) {
+	for _, s := range phase1Offers(policy.KeyExchange{Methods: []policy.MainModeMethod{{Encr: suite.AESCBC, Hash: suite.SHA256, Group: suite.MODP2048}}}, []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("x"))}}) {
 		if s.auth != authPSK {
 			t.Errorf("offered: %v", s)
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -78,7 +79,35 @@ type Moved struct {
 // 20 seconds while there is an SA with the peer.
 type Keepalive struct{ Local, Remote netip.AddrPort }
 
+// Ask hands over a question whose answer takes time or the world outside: is this peer who it says it is? The exchange waits, with a deadline of its
+// own, until Engine.Answer brings the verdict under the same ID. A question that is never answered ends the exchange.
+type Ask struct {
+	ID            uint64
+	Local, Remote netip.AddrPort
+	// Rule is the one that main mode runs under; its certificate methods say whom to trust.
+	Rule *policy.Rule
+	// Method is the authentication method, as in phase 1 transforms.
+	Method uint16
+	// Certificates are what the peer sent, in DER, its own first. The peer has proved to hold that one's private key.
+	Certificates [][]byte
+	Identity     Identification
+}
+
+// Verdict answers an Ask. A nil Refusal means that the peer may go on.
+type Verdict struct {
+	Refusal *Refusal
+}
+
+// Refusal is an error that the peer is told of by a notification, and the administrator by an explanation.
+type Refusal struct {
+	Notify  NotifyType
+	Failure Failure
+}
+
+func (r *Refusal) Error() string { return r.Failure.What }
+
 func (Transmit) event()     {}
+func (Ask) event()          {}
 func (ChildUp) event()      {}
 func (InboundReady) event() {}
 func (ChildDown) event()    {}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/pki"
 )
 
 // Range and Ports are parts of a Selector.
@@ -126,6 +127,10 @@ func (id Identification) String() string {
 		return Escape(string(id.Data))
 	case IDKeyID:
 		return "keyid:" + Escape(string(id.Data))
+	case IDDERASN1DN:
+		if dn := pki.FormatDN(id.Data); dn != "" {
+			return Escape(dn)
+		}
 	}
 	return fmt.Sprintf("identity type %d of %d bytes", id.Type, len(id.Data))
 }

@@ -23,8 +23,14 @@ const (
 	PayloadMalformed         NotifyType = 16
 	InvalidKeyInformation    NotifyType = 17
 	InvalidIDInformation     NotifyType = 18
+	InvalidCertEncoding      NotifyType = 19
+	InvalidCertificate       NotifyType = 20
+	CertTypeUnsupported      NotifyType = 21
+	InvalidCertAuthority     NotifyType = 22
 	InvalidHashInformation   NotifyType = 23
 	AuthenticationFailed     NotifyType = 24
+	InvalidSignature         NotifyType = 25
+	CertificateUnavailable   NotifyType = 28
 	Connected                NotifyType = 16384
 	ResponderLifetime        NotifyType = 24576
 	ReplayStatus             NotifyType = 24577
@@ -45,6 +51,8 @@ var notifyNames = map[NotifyType]string{
 	InvalidMessageID: "INVALID-MESSAGE-ID", InvalidSPI: "INVALID-SPI", AttributesNotSupported: "ATTRIBUTES-NOT-SUPPORTED",
 	NoProposalChosen: "NO-PROPOSAL-CHOSEN", BadProposalSyntax: "BAD-PROPOSAL-SYNTAX", PayloadMalformed: "PAYLOAD-MALFORMED",
 	InvalidKeyInformation: "INVALID-KEY-INFORMATION", InvalidIDInformation: "INVALID-ID-INFORMATION",
+	InvalidCertEncoding: "INVALID-CERT-ENCODING", InvalidCertificate: "INVALID-CERTIFICATE", CertTypeUnsupported: "CERT-TYPE-UNSUPPORTED",
+	InvalidCertAuthority: "INVALID-CERT-AUTHORITY", InvalidSignature: "INVALID-SIGNATURE", CertificateUnavailable: "CERTIFICATE-UNAVAILABLE",
 	InvalidHashInformation: "INVALID-HASH-INFORMATION", AuthenticationFailed: "AUTHENTICATION-FAILED", Connected: "CONNECTED",
 	ResponderLifetime: "RESPONDER-LIFETIME", ReplayStatus: "REPLAY-STATUS", InitialContact: "INITIAL-CONTACT",
 	DPDRequest: "R-U-THERE", DPDReply: "R-U-THERE-ACK",

@@ -14,6 +14,7 @@ type Frame struct {
 	Src, Dst netip.Addr
 	Protocol int    // of IP, beyond IPv6 hop-by-hop, routing and fragment headers; -1 where there is none
 	Fragment bool   // not the first fragment
+	id       uint32 // of a fragmented datagram
 	SrcPort  uint16 // of UDP and TCP
 	DstPort  uint16
 	Payload  []byte // behind the IP headers
@@ -42,6 +43,7 @@ func (f *Frame) parse4(ip []byte) {
 	f.Dst, _ = netip.AddrFromSlice(ip[16:20])
 	f.Protocol = int(ip[9])
 	f.Fragment = binary.BigEndian.Uint16(ip[6:])&0x1fff != 0
+	f.id = uint32(binary.BigEndian.Uint16(ip[4:]))
 	f.Payload = ip[min(int(ip[0]&15)*4, len(ip)):min(int(binary.BigEndian.Uint16(ip[2:])), len(ip))]
 }
 
@@ -56,6 +58,7 @@ func (f *Frame) parse6(ip []byte) {
 			f.Protocol, f.Payload = int(p[0]), p[8+8*int(p[1]):]
 		case f.Protocol == 44 && len(p) >= 8:
 			f.Fragment = f.Fragment || binary.BigEndian.Uint16(p[2:])>>3 != 0
+			f.id = binary.BigEndian.Uint32(p[4:])
 			f.Protocol, f.Payload = int(p[0]), p[8:]
 		default:
 			return
@@ -113,8 +116,30 @@ func (f *Frame) String() string {
 	return fmt.Sprintf("%s %v:%d -> %v:%d protocol %d, %d bytes", f.Kind(), f.Src, f.SrcPort, f.Dst, f.DstPort, f.Protocol, len(f.Raw))
 }
 
+// joinPorts gives the later fragments of a datagram the ports of its first one.
+func joinPorts(frames []Frame) {
+	type datagram struct {
+		src, dst netip.Addr
+		protocol int
+		id       uint32
+	}
+	of := func(f *Frame) datagram { return datagram{f.Src, f.Dst, f.Protocol, f.id} }
+	first := map[datagram]*Frame{}
+	for i := range frames {
+		if f := &frames[i]; !f.Fragment && f.SrcPort != 0 {
+			first[of(f)] = f
+		}
+	}
+	for i := range frames {
+		if f := &frames[i]; f.Fragment && first[of(f)] != nil {
+			f.SrcPort, f.DstPort = first[of(f)].SrcPort, first[of(f)].DstPort
+		}
+	}
+}
+
 // Kinds counts frames by kind.
 func Kinds(frames []Frame) map[string]int {
+	joinPorts(frames)
 	kinds := make(map[string]int)
 	for i := range frames {
 		kinds[frames[i].Kind()]++
@@ -124,6 +149,7 @@ func Kinds(frames []Frame) map[string]int {
 
 // Clear lists the frames that are neither protected nor needed to protect; a test wants none.
 func Clear(frames []Frame) string {
+	joinPorts(frames)
 	var b strings.Builder
 	for i := range frames {
 		if frames[i].Kind() == "clear" {

@@ -1,0 +1,55 @@
+package endpoint
+
+import (
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+// renewEvery is how often the files of this host's certificates are looked at.
+const renewEvery = 10 * time.Second
+
+// renewCertificates takes up certificates of this host that have been renewed in their files, beside the loop. SAs stay; the next main mode shows
+// the new one.
+func (e *Endpoint) renewCertificates(now time.Time) {
+	if now.Sub(e.renewed) < renewEvery {
+		return
+	}
+	e.renewed = now
+	var list []*policy.Rule
+	for _, r := range e.policy.Rules {
+		for _, a := range r.Auth {
+			if a.Kind == policy.Certificate {
+				list = append(list, r)
+				break
+			}
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	select {
+	case e.renewing <- struct{}{}:
+		go func() {
+			defer func() { <-e.renewing }()
+			e.renew(list)
+		}()
+	default: // slow files: the last look at them has not ended
+	}
+}
+
+func (e *Endpoint) renew(rules []*policy.Rule) {
+	for _, r := range rules {
+		for _, a := range r.Auth {
+			if a.Kind != policy.Certificate {
+				continue
+			}
+			switch changed, err := a.Cert.Refresh(); {
+			case err != nil:
+				e.log.Warn("a certificate of this host was changed and cannot be used; the one from before stays", "rule", r.Name, "error", err)
+			case changed:
+				e.log.Info("a certificate of this host was renewed", "rule", r.Name)
+			}
+		}
+	}
+}
