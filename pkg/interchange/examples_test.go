@@ -1,0 +1,105 @@
+package interchange
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goipsec/goipsec/pkg/inspect"
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// hostOf are the addresses of the host that the listings of the examples are for.
+var hostOf = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("2001:db8::1")}
+
+// liveOf are the servers that the live keywords stand for on it.
+var liveOf = map[policy.AddrKind][]netip.Addr{
+	policy.LiveDNS: {netip.MustParseAddr("192.0.2.53"), netip.MustParseAddr("2001:db8::53")}, policy.LiveDHCP: {netip.MustParseAddr("192.0.2.67")},
+	policy.LiveGateway: {netip.MustParseAddr("192.0.2.254")},
+}
+
+// TestNetshExamples imports every script of examples/netsh: it checks clean, and what is written, what is said about it, and the
+// specific filters of every policy are those of the golden file.
+func TestNetshExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/netsh/*")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	for _, name := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := ImportNetsh(name, data, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "netsh", filepath.Base(name), listing(t, r))
+		})
+	}
+}
+
+// listing is all that an import makes, but for the keys themselves.
+func listing(t *testing.T, r *Result) string {
+	t.Helper()
+	f, err := r.Check("policy.yaml")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, r.Policy)
+	}
+	var b bytes.Buffer
+	b.Write(r.Policy)
+	for _, k := range r.Keys {
+		fmt.Fprintf(&b, "\n=== %s: %d bytes", k.Name, k.Secret.Len())
+		if bytes.Contains(r.Policy, k.Secret.Bytes()) {
+			t.Errorf("the policy file shows the key of %s", k.Name)
+		}
+	}
+	for _, p := range f.Policies {
+		c, err := policy.CompileOn(p, policy.LocalHost{Addresses: hostOf, Live: liveOf})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, r.Policy)
+		}
+		fmt.Fprintf(&b, "\n=== ")
+		if err := inspect.ViewSpecific(c).WriteText(&b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+// golden compares text with a file of testdata.
+func golden(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", dir, name+".golden")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) == text {
+		return
+	}
+	a, b := strings.Split(string(want), "\n"), strings.Split(text, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			t.Fatalf("%s:%d (go test -run %s -update writes it anew)\nwant %s\nhave %s", path, i+1, t.Name(), a[i], b[i])
+		}
+	}
+	t.Fatalf("%s has %d lines, there are %d", path, len(a), len(b))
+}

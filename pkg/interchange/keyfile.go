@@ -1,0 +1,68 @@
+package interchange
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/goipsec/goipsec/pkg/policy"
+)
+
+// encodeKey writes a key so that a policy file's psk_file reads exactly it: as text where that is possible, and otherwise behind 0x in
+// hexadecimal, since a line end, a byte order mark or a leading 0x of text would be taken for something else.
+func encodeKey(key []byte) []byte {
+	plain := len(key) > 0 && !strings.HasPrefix(string(key), "0x")
+	for _, b := range key {
+		plain = plain && ' ' <= b && b <= '~'
+	}
+	if plain {
+		return append(append([]byte(nil), key...), '\n')
+	}
+	return append([]byte("0x"+hex.EncodeToString(key)), '\n')
+}
+
+// keyring names the key files of one import. A key that is used twice has one file.
+type keyring struct {
+	files []KeyFile
+	taken map[string]bool
+}
+
+// file returns the name of the file for a key that is used by something called hint.
+func (k *keyring) file(s policy.Secret, hint string) string {
+	for _, f := range k.files {
+		if f.Secret.Equal(s) {
+			return f.Name
+		}
+	}
+	if k.taken == nil {
+		k.taken = map[string]bool{}
+	}
+	base := fileWord(hint)
+	name := base + ".key"
+	for n := 2; k.taken[name]; n++ {
+		name = fmt.Sprintf("%s-%d.key", base, n)
+	}
+	k.taken[name] = true
+	k.files = append(k.files, KeyFile{Name: name, Secret: s})
+	return name
+}
+
+// fileWord makes of a name something that is a plain file name on every system.
+func fileWord(s string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(s) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() >= 40 {
+			break
+		}
+	}
+	if w := strings.Trim(b.String(), "-"); w != "" {
+		return w
+	}
+	return "peer"
+}

@@ -1,0 +1,65 @@
+package interchange
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// MaxSource bounds a file that is imported, in bytes: a hundred thousand lines of the longest kind.
+const MaxSource = 16 << 20
+
+// Options says how an import is done. The zero value will do.
+type Options struct {
+	// ReadFile gives the files that a configuration includes, by their names as written. nil: includes are listed as not carried over.
+	ReadFile func(name string) ([]byte, error)
+	// Glob gives the names that a pattern with * or ? stands for. nil: such includes are listed as not carried over.
+	Glob func(pattern string) ([]string, error)
+	// Secrets are files of secrets (ipsec.secrets) that were named beside the configuration.
+	Secrets []File
+}
+
+// File is a named text.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// errBinary is the error for what is no text.
+var errBinary = errors.New("it is no text: the export of a Windows policy store (.ipsec) cannot be read, only a script of commands")
+
+// decode returns a file's text as UTF-8, whatever Windows wrote it in: UTF-16 with its mark, UTF-8 with or without. What is neither is
+// taken for one byte a character, so that the names in it are at least the same everywhere.
+func decode(data []byte) (string, error) {
+	switch {
+	case len(data) > MaxSource:
+		return "", fmt.Errorf("it has %d bytes; %d can be read at most", len(data), MaxSource)
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):
+		return fromUTF16(data[2:], binary.LittleEndian), nil
+	case bytes.HasPrefix(data, []byte{0xfe, 0xff}):
+		return fromUTF16(data[2:], binary.BigEndian), nil
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	switch {
+	case bytes.IndexByte(data, 0) >= 0:
+		return "", errBinary
+	case utf8.Valid(data):
+		return string(data), nil
+	}
+	runes := make([]rune, len(data))
+	for i, b := range data {
+		runes[i] = rune(b)
+	}
+	return string(runes), nil
+}
+
+func fromUTF16(data []byte, order binary.ByteOrder) string {
+	units := make([]uint16, len(data)/2)
+	for i := range units {
+		units[i] = order.Uint16(data[2*i:])
+	}
+	return string(utf16.Decode(units))
+}
