@@ -49,6 +49,10 @@ goipsec ping ends with that of the first layer that failed:
   17  esp             protected packets do not go and come
   18  inner-echo      an echo inside the SA is not answered
   19  path-mtu        large packets vanish
+
+goipsec doctor ends with
+
+  20  it found a problem; warnings alone are no reason
 `
 
 // usageError marks a wrong command line.

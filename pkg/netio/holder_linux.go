@@ -66,16 +66,49 @@ func parseProcAddr(s string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(a, uint16(p)), ok
 }
 
-// processWith names the process that has the socket with this inode open.
+// processWith names the process that has the socket with this inode open, in words.
 func processWith(inode string) string {
+	if name, pid := ownerOf(inode); pid != 0 {
+		return fmt.Sprintf("%s (process %d)", name, pid)
+	}
+	return ""
+}
+
+// ownerOf finds the process that has the socket with this inode open.
+func ownerOf(inode string) (name string, pid int) {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, l := range links {
 		if target, err := os.Readlink(l); err != nil || target != "socket:["+inode+"]" {
 			continue
 		}
-		pid := strings.Split(l, "/")[2]
-		name, _ := os.ReadFile("/proc/" + pid + "/comm")
-		return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
+		pid, err := strconv.Atoi(strings.Split(l, "/")[2])
+		if err != nil {
+			continue
+		}
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		return strings.TrimSpace(string(name)), pid
 	}
-	return ""
+	return "", 0
+}
+
+func holders(port uint16) (list []Holder) {
+	for _, table := range [...]string{"/proc/net/udp", "/proc/net/udp6"} {
+		f, err := os.Open(table)
+		if err != nil {
+			continue
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			fields := strings.Fields(lines.Text())
+			if len(fields) < 10 {
+				continue
+			}
+			if at, ok := parseProcAddr(fields[1]); ok && at.Port() == port {
+				h := Holder{Local: at}
+				h.Process, h.PID = ownerOf(fields[9])
+				list = append(list, h)
+			}
+		}
+		f.Close()
+	}
+	return list
 }

@@ -17,3 +17,5 @@ func pathMTU(netip.Addr, Options) (int, error) { return 0, ErrUnavailable }
 func listenPathEvents(Options) (PathEvents, error) { return nil, ErrUnavailable }
 
 func portHolder(netip.AddrPort) string { return "" }
+
+func holders(uint16) []Holder { return nil }

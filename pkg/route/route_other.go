@@ -53,3 +53,17 @@ func ForwardingWarning(behind []netip.Prefix) string { return "" }
 
 // KernelIPsec has nothing to report on this system.
 func KernelIPsec() error { return nil }
+
+// Traces returns ErrUnavailable on this system.
+func Traces() ([]Trace, error) { return nil, ErrUnavailable }
+
+// Contenders returns ErrUnavailable on this system.
+func Contenders(id Identity, prefixes []netip.Prefix) ([]Contender, error) {
+	return nil, ErrUnavailable
+}
+
+// StrictInterfaces returns ErrUnavailable on this system.
+func StrictInterfaces() ([]string, error) { return nil, ErrUnavailable }
+
+// DeviceFor returns ErrUnavailable on this system.
+func DeviceFor(to netip.Addr) (string, error) { return "", ErrUnavailable }
