@@ -1,0 +1,94 @@
+package monitor
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/goipsec/goipsec/pkg/endpoint"
+)
+
+func rulesTable(p *endpoint.Page, t *Table) {
+	t.Columns = []Column{{Title: "Rule"}, {Title: "Action"}, {Title: "Filters", Number: true, Rank: 3}, {Title: "Mode", Rank: 2}, {Title: "Tunnel", Rank: 4},
+		{Title: "Authentication", Rank: 1}, {Title: "Policy", Rank: 5}, {Title: "Place", Rank: 6}}
+	for _, r := range p.Rules {
+		auth := strings.Join(r.Auth, ", ")
+		if r.Manual {
+			auth = "manual keys"
+		}
+		t.add(r.Place+r.Name, []string{r.Name, r.Action, strconv.Itoa(r.Filters), r.Mode, r.Tunnel, auth, r.Policy, r.Place})
+	}
+}
+
+func mainModeFilterTable(p *endpoint.Page, t *Table) {
+	t.Columns = []Column{{Title: "Source", Whole: true}, {Title: "Destination", Whole: true}, {Title: "Way", Rank: 4}, {Title: "Authentication", Rank: 3}, {Title: "Rule", Rank: 1},
+		{Title: "IKE policy", Rank: 5}, {Title: "Weight", Rank: 2, Whole: true}}
+	for i, f := range p.Filters {
+		t.add(strconv.Itoa(p.Offset+i), []string{f.Source, f.Destination, way(f.Direction), strings.Join(f.Auth, ", "), f.Rule, f.Policy, f.Weight},
+			Field{"Tunnel", f.Tunnel}, Field{"Place", f.Place})
+	}
+	if len(p.Filters) > 0 && p.Filters[0].Weight == "" {
+		t.dropLast()
+	}
+}
+
+func quickModeFilterTable(p *endpoint.Page, t *Table) {
+	t.Columns = []Column{{Title: "Source", Whole: true}, {Title: "Destination", Whole: true}, {Title: "Protocol", Rank: 5}, {Title: "Source port", Rank: 7}, {Title: "Dest. port", Rank: 6},
+		{Title: "Way", Rank: 3}, {Title: "Action", Rank: 1}, {Title: "Rule", Rank: 4}, {Title: "Negotiation policy", Rank: 8}, {Title: "Tunnel", Rank: 9}, {Title: "Weight", Rank: 2, Whole: true}}
+	for i, f := range p.Filters {
+		t.add(strconv.Itoa(p.Offset+i), []string{f.Source, f.Destination, protocolName(f.Protocol), f.SourcePort, f.DestinationPort, way(f.Direction), f.Action, f.Rule,
+			f.Policy, f.Tunnel, f.Weight}, Field{"Place", f.Place})
+	}
+	if len(p.Filters) > 0 && p.Filters[0].Weight == "" {
+		t.dropLast()
+	}
+}
+
+// dropLast takes the last column away; generic filters have no weight.
+func (t *Table) dropLast() {
+	n := len(t.Columns) - 1
+	t.Columns = t.Columns[:n]
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		r.Cells = r.Cells[:n]
+		r.Details = append(r.Details[:n:n], r.Details[n+1:]...)
+	}
+}
+
+// way is a direction in few letters.
+func way(direction string) string { return strings.TrimSuffix(direction, "bound") }
+
+// protocolName gives the numbers that everybody knows their names.
+func protocolName(n string) string {
+	if name, ok := map[string]string{"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}[n]; ok {
+		return name
+	}
+	return n
+}
+
+func methodsTable(p *endpoint.Page, t *Table) {
+	t.Columns = []Column{{Title: "Policy"}, {Title: "Order", Number: true, Rank: 4}, {Title: "Method", Whole: true}, {Title: "Lifetime", Rank: 1}, {Title: "PFS", Rank: 2}, {Title: "Rules", Number: true, Rank: 5},
+		{Title: "Weak", Rank: 3}}
+	for _, x := range p.Methods {
+		pfs := x.PFS
+		if x.QuickModes == 1 {
+			pfs = "master key"
+		}
+		limit := ""
+		if x.QuickModes > 1 {
+			limit = strconv.FormatUint(uint64(x.QuickModes), 10)
+		}
+		for i, m := range x.Methods {
+			r := t.add(x.Policy+"/"+strconv.Itoa(i), []string{x.Policy, strconv.Itoa(i + 1), m.Name, lifetime(m), pfs, strconv.Itoa(x.Rules), strings.Join(m.Weak, "; ")},
+				Field{"Quick modes per main mode", limit})
+			r.Alarm = len(m.Weak) > 0
+		}
+	}
+}
+
+func lifetime(m endpoint.MethodEntry) string {
+	s := elapsed(uint64(m.Seconds))
+	if m.Kilobytes > 0 {
+		s += " or " + kilobytes(uint64(m.Kilobytes))
+	}
+	return s
+}
