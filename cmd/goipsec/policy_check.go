@@ -14,9 +14,11 @@ func policyCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a policy file: every error with its place, and what is weak",
-		Long: `Reads a policy file strictly and expands its assigned policy for this host. Every error is shown with file,
-line, column, the line itself and a hint; then come warnings: weak algorithms, key files that others
-may read, filters that can never match. DNS names are not looked up.`,
+		Long: `Reads a policy file strictly and expands its policies for this host. Every error is shown with file,
+line, column, the line itself and a hint; then come warnings, such as weak algorithms and key files that others
+may read; then findings, each with what to write instead: filters that can never match, permitted traffic
+whose answers are stopped, negotiation with everybody, two keys for one gateway. DNS names are not
+looked up.`,
 		Example: `  goipsec policy check examples/reject-all.yaml`,
 		Args:    usage(cobra.ExactArgs(1)),
 	}
@@ -46,6 +48,7 @@ func check(path string, local []string) (*inspect.CheckView, error) {
 	if err != nil {
 		return nil, err
 	}
+	host.LookOnly = true
 	c, err := policy.CompileOn(file.Assigned, host)
 	var expansion policy.Errors
 	if err != nil && !errors.As(err, &expansion) {
@@ -56,7 +59,23 @@ func check(path string, local []string) (*inspect.CheckView, error) {
 		warnings[i] = w.String()
 	}
 	v := inspect.ViewCheck(path, file.Policies, file.Assigned, c, warnings, lines(expansion.Unwrap()))
+	v.Findings = findings(file, c, host)
 	return &v, err
+}
+
+// findings reviews the assigned policy, which was expanded into c unless it has faults, and the others, as far as they can be expanded.
+func findings(file *config.File, c *policy.Compiled, host policy.LocalHost) []inspect.FindingView {
+	var list []inspect.FindingView
+	for _, p := range file.Policies {
+		compiled := c
+		if p != file.Assigned {
+			compiled, _ = policy.CompileOn(p, host) // its faults are told when it is assigned
+		}
+		if compiled != nil {
+			list = append(list, inspect.ViewFindings(p.Name, policy.Review(compiled))...)
+		}
+	}
+	return list
 }
 
 func lines(errs []error) []string {

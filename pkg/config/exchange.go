@@ -79,7 +79,7 @@ func (r *reader) mainMode(n *node) (policy.MainModeMethod, bool) {
 		r.fail(n, mainModeHint, "main mode cannot do without a key exchange group")
 		return m, false
 	}
-	r.weak(n, m, m.Weak())
+	r.weak(n, m, m.Weak(), "aes-cbc-256 sha256 ecp256 or curve25519")
 	return m, true
 }
 

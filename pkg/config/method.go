@@ -303,9 +303,9 @@ func (r *reader) negotiable(n *node, m policy.Method) {
 }
 
 // weak warns of the method's weak algorithms.
-func (r *reader) weak(n *node, method fmt.Stringer, why []string) {
+func (r *reader) weak(n *node, method fmt.Stringer, why []string, instead string) {
 	for _, w := range why {
-		r.warn(n, "%v is weak: %s", method, w)
+		r.warn(n, "%v is weak: %s; write %s where the peer has it", method, w, instead)
 	}
 }
 

@@ -133,7 +133,11 @@ func plainAction(s string) (policy.FilterAction, bool) {
 
 func (r *reader) warnWeakMethods(n *node, a policy.FilterAction) {
 	for _, m := range a.Methods {
-		r.weak(n, m, m.Weak())
+		instead := "esp aes-gcm-16-128, or esp aes-cbc-256 hmac-sha256-128,"
+		if m.ESP == nil {
+			instead = "ah hmac-sha256-128"
+		}
+		r.weak(n, m, m.Weak(), instead)
 	}
 }
 
@@ -169,7 +173,7 @@ func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filt
 		if protects {
 			r.checkUnicast(f)
 			if !f.Mirrored && rule.Tunnel == nil {
-				r.warn(f.node, "rule %q protects %s in one direction only: the answers travel in clear", rule.Name, &f.GenericFilter)
+				r.warn(f.node, "rule %q protects %s in one direction only: the answers travel in clear; write <->, or mirrored: true", rule.Name, &f.GenericFilter)
 			}
 		}
 	}

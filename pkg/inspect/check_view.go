@@ -15,6 +15,28 @@ type CheckView struct {
 	Policies      []PolicyCount `json:"policies"`
 	Warnings      []string      `json:"warnings"`
 	Errors        []string      `json:"errors"`
+	// Findings are what the policies say and most likely do not mean.
+	Findings []FindingView `json:"findings"`
+}
+
+// FindingView is one finding of a review.
+type FindingView struct {
+	Code    string `json:"code"` // stable, for programs
+	Policy  string `json:"policy"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	Instead string `json:"instead"` // what to write
+}
+
+// ViewFindings makes views of what the review of a policy found.
+func ViewFindings(policyName string, list []policy.Finding) []FindingView {
+	views := make([]FindingView, len(list))
+	for i, f := range list {
+		views[i] = FindingView{f.Code, policyName, f.Position.File, f.Position.Line, f.Position.Column, f.Message, f.Instead}
+	}
+	return views
 }
 
 // PolicyCount says how much one policy of a file holds.
@@ -58,6 +80,9 @@ func (v CheckView) WriteText(w io.Writer) error {
 	for _, s := range v.Warnings {
 		p.line("%s", s)
 	}
+	for _, f := range v.Findings {
+		p.line("%s:%d:%d: %s (%s)\n  instead: %s", f.File, f.Line, f.Column, f.Message, f.Code, f.Instead)
+	}
 	for _, c := range v.Policies {
 		note := ""
 		if c.Assigned {
@@ -68,8 +93,8 @@ func (v CheckView) WriteText(w io.Writer) error {
 	switch {
 	case !v.OK:
 		p.line("%s: %d errors, %d warnings", v.File, len(v.Errors), len(v.Warnings))
-	case len(v.Warnings) > 0:
-		p.line("%s: good, with %d warnings", v.File, len(v.Warnings))
+	case len(v.Warnings)+len(v.Findings) > 0:
+		p.line("%s: good, with %d warnings", v.File, len(v.Warnings)+len(v.Findings))
 	default:
 		p.line("%s: good", v.File)
 	}

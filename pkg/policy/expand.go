@@ -13,19 +13,20 @@ const MaxAddressesPerName = 64
 
 // expansion turns the generic filters of one policy into specific ones.
 type expansion struct {
-	policy   *Policy
-	host     LocalHost
-	offline  bool                // no host is at hand: unresolved names and unknown directions are no faults
-	me       []netip.Addr        // what me stands for, ascending
-	open     []netip.Addr        // what stands for me if it is left open
-	local    map[netip.Addr]bool // every address of the host, for telling directions
-	out, in  []*QuickModeFilter
-	mainMode []*MainModeFilter
-	pairs    map[addressPair]*MainModeFilter
-	said     map[sourcePair]bool // pairs of filters that were complained of
-	clash    map[rulePair]bool   // pairs of rules that were complained of
-	warnings []Warning
-	faults   faults
+	policy    *Policy
+	host      LocalHost
+	offline   bool                // no host is at hand: unresolved names and unknown directions are no faults
+	me        []netip.Addr        // what me stands for, ascending
+	open      []netip.Addr        // what stands for me if it is left open
+	local     map[netip.Addr]bool // every address of the host, for telling directions
+	out, in   []*QuickModeFilter
+	mainMode  []*MainModeFilter
+	pairs     map[addressPair]*MainModeFilter
+	said      map[sourcePair]bool  // pairs of filters that were complained of
+	elsewhere map[genericKey]*Rule // rules of tunnels for what leaves, by their filters
+	clash     map[rulePair]bool    // pairs of rules that were complained of
+	warnings  []Warning
+	faults    faults
 
 	// of the rule at hand
 	meaning, mmMeaning string
@@ -161,7 +162,7 @@ func (x *expansion) ranges(r *Rule, a *AddrSpec, at Position) ([]classifier.Rang
 // named gives the addresses of a DNS name.
 func (x *expansion) named(r *Rule, a *AddrSpec, at Position) ([]classifier.Range, bool) {
 	switch n := len(a.Resolved); {
-	case n == 0 && x.offline:
+	case n == 0 && (x.offline || x.host.LookOnly):
 		return nil, false
 	case n == 0:
 		x.faults.add(at, "check the name and the host's DNS, or write its addresses",

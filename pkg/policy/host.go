@@ -17,6 +17,9 @@ type LocalHost struct {
 	ByConnection map[Connection][]netip.Addr
 	// Sources holds, for the peers of tunnels without a local end, the local address that packets to them leave from.
 	Sources map[netip.Addr]netip.Addr
+	// LookOnly is set where the policy is only looked at, perhaps away from its host: DNS names that were not resolved, and pairs of tunnel rules neither end of
+	// which is an address of the host, then stand for nothing, where they would be faults.
+	LookOnly bool
 	// Live holds what the live keywords stand for, but for wins, which the policy tells.
 	Live map[AddrKind][]netip.Addr
 }

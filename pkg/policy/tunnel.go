@@ -62,6 +62,12 @@ func (x *expansion) joinTunnelRules(rules []*Rule) []*Rule {
 			leaving = append(leaving, r)
 		}
 	}
+	x.elsewhere = map[genericKey]*Rule{}
+	for _, r := range leaving {
+		for i := range r.Filters {
+			x.elsewhere[keyOf(&r.Filters[i])] = r
+		}
+	}
 	for _, r := range leaving {
 		list = append(list, x.join(r, arriving)...)
 	}
@@ -81,7 +87,7 @@ func (x *expansion) join(r *Rule, arriving map[genericKey]*half) []*Rule {
 		g := &r.Filters[i]
 		h := arriving[mirrorKey(g)]
 		if h == nil {
-			x.lonely(r, g.Source, "leaves", "arrives")
+			x.oneWay(r, g)
 			continue
 		}
 		h.used = true
@@ -116,6 +122,15 @@ func (x *expansion) joinPair(out, in *Rule) *Rule {
 	a.Filters = nil
 	a.Tunnel = &Tunnel{Local: in.Tunnel.Endpoint, Remote: out.Tunnel.Endpoint, Inner: out.Tunnel.Inner}
 	return &a
+}
+
+// oneWay deals with a filter for what leaves that has none for what arrives beside it.
+func (x *expansion) oneWay(r *Rule, g *GenericFilter) {
+	if other := x.elsewhere[mirrorKey(g)]; other != nil && x.host.LookOnly {
+		x.warn(g.Source, "rule %q and rule %q are the two directions of a tunnel, and neither of its ends, %v and %v, is an address of this host", r.Name, other.Name, r.Tunnel.Endpoint, other.Tunnel.Endpoint)
+		return
+	}
+	x.lonely(r, g.Source, "leaves", "arrives")
 }
 
 func (x *expansion) lonely(r *Rule, at Position, does, other string) {
