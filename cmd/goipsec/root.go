@@ -26,6 +26,7 @@ A policy file says which traffic is permitted, blocked or protected, and how.`,
 		demoCommand(), inspectCommand(), pskCommand(), benchCommand(), versionCommand(),
 		monitorCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitHelp})
+	root.AddCommand(guardCommand())
 	return root
 }
 

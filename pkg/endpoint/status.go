@@ -42,12 +42,13 @@ type Status struct {
 	Failures    []Failure     `json:"failures"`    // the last ones, newest first
 	Traffic     Traffic       `json:"traffic"`     // conservation counters of the data plane
 	Drops       Drops         `json:"drops"`       // packets by typed reason
+	GuardDrops  Drops         `json:"guard_drops"` // clear packets that the guard refused since the start: "inbound", "outbound", "unreadable"; null without a guard
 	IKE         IKECounters   `json:"ike"`         // what the key exchange refused
 	Negotiated  Negotiations  `json:"negotiated"`  // by result
 	Counts      SACounts      `json:"counts"`      // of SAs, now
 	Statistics  Statistics    `json:"statistics"`  // under the names of the IP Security Monitor
 	Warnings    []string      `json:"warnings"`    // what an administrator should know, for people
-	Guard       string        `json:"guard"`       // "nftables", "off", or why there is none
+	Guard       string        `json:"guard"`       // the firewall that it is made of ("nftables", "pf", "wfp"), or "off"
 	KeyLog      string        `json:"keylog"`      // directory of the key log, "" when off
 	LastReload  string        `json:"last_reload"` // "", or how the last reload ended
 	ConfigPath  string        `json:"config_path"` // the policy file

@@ -140,6 +140,9 @@ func (t *tables) counters(s Status) {
 	t.line("\npackets out: %d from the TUN, %d sealed, %d permitted in clear%s, %d waiting", c.FromTUN, c.Sealed, c.Permitted, fallen, c.Waiting)
 	t.line("packets in:  %d received, %d opened, %d delivered", c.Received, c.Opened, c.Delivered)
 	t.reasons("drops", s.Drops)
+	if s.GuardDrops != nil {
+		t.reasons("clear packets refused by the guard", s.GuardDrops)
+	}
 	t.reasons("refused by the key exchange", s.IKE.Refused)
 	if s.IKE.Panics > 0 {
 		t.line("faults caught in the key exchange: %d (please report them)", s.IKE.Panics)

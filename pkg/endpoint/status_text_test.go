@@ -21,7 +21,7 @@ func fullStatus() Status {
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	return Status{
 		SchemaVersion: SchemaVersion, Instance: "goipsec", Version: "0.1", PID: 4711, Started: start, Now: start.Add(90 * time.Minute),
-		ConfigPath: "/etc/goipsec.yaml", Guard: "nftables", KeyLog: "/root/keys",
+		ConfigPath: "/etc/goipsec.yaml", Guard: "nftables", GuardDrops: Drops{"inbound": 7, "outbound": 2, "unreadable": 0}, KeyLog: "/root/keys",
 		Policy:   PolicyStatus{Name: "office", Rules: 2, OutboundFilters: 3, InboundFilters: 3, Applied: start},
 		TUN:      TUNStatus{Name: "goipsec0", MTU: 1400},
 		Listen:   []Listener{{"udp", ap("192.0.2.1:500")}, {"esp", netip.AddrPortFrom(addr("192.0.2.1"), 0)}},

@@ -33,6 +33,8 @@ type systemHost struct {
 	listen   []Listener
 	plan     route.Plan
 	guarded  bool
+	counted  bool          // the guard in force is ours, and so are its counters
+	dropped  guard.Dropped // by those before it
 	paths    netio.PathEvents
 	known    knownSources
 	owned    families
@@ -230,39 +232,6 @@ func (h *systemHost) deviceMTU(c *policy.Compiled) int {
 	return max(path-overhead(c), 1280)
 }
 
-func (h *systemHost) installGuard(c *policy.Compiled, o *opened) error {
-	if h.opts.NoGuard {
-		o.warnings = append(o.warnings, "there is no guard: clear packets that arrive from the network are accepted even where the policy blocks them or wants them protected")
-		return nil
-	}
-	h.guarded = true
-	return h.setGuard(c)
-}
-
-// setGuard puts the guard for a policy in force. It learns at each packet what the host's addresses are, so that one that is new is covered at once.
-func (h *systemHost) setGuard(c *policy.Compiled) error {
-	h.compiled = c
-	open, err := policy.CompileOpen(c.Policy, c.Host)
-	if err != nil {
-		return err
-	}
-	return guard.Install(guard.Config{Instance: h.opts.Instance, Device: h.name, Mark: route.MarkBase, MarkMask: route.MarkMask,
-		Ports: []uint16{h.opts.Port, h.opts.NATPort}, Me: []netip.Addr{policy.Me4, policy.Me6}, NotMe: innerAddresses(c.Policy),
-		Inbound: inboundRules(open.Inbound, c.Inbound, h.soft), Outbound: guardRules(open.Outbound),
-		Exempt: c.Policy.Exemptions.Filters(), ExemptBroadcast: c.Policy.Exemptions&policy.ExemptMulticast != 0})
-}
-
-// innerAddresses are those that the TUN has.
-func innerAddresses(p *policy.Policy) []netip.Addr {
-	var list []netip.Addr
-	for _, r := range p.Rules {
-		if r.Tunnel != nil && r.Tunnel.Inner.IsValid() {
-			list = append(list, r.Tunnel.Inner.Addr())
-		}
-	}
-	return list
-}
-
 func (h *systemHost) applyRoutes(c *policy.Compiled) error {
 	own := h.addresses()
 	h.owned.see(own)
@@ -378,7 +347,8 @@ func (h *systemHost) describe(s *Status) {
 	s.Listen = slices.Clone(h.listen)
 	s.Guard = "off"
 	if h.guarded {
-		s.Guard = "nftables"
+		s.Guard = guard.System
+		s.GuardDrops = h.guardDrops()
 	}
 }
 

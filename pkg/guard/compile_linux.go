@@ -193,14 +193,15 @@ func (c *compiler) pathMTU(ch *nftables.Chain) {
 		{true, unix.IPPROTO_ICMP, []byte{3, 4}, 8 + 9, 8 + 20},
 		{false, unix.IPPROTO_ICMPV6, []byte{2, 0}, 8 + 6, 8 + 40},
 	} {
+		text := map[bool]string{true: "ICMP", false: "ICMPv6"}[f.is4] + " too big about "
 		tooBig := func(inner byte) match {
 			m := match{}.family(f.is4).proto(f.proto).payload(expr.PayloadBaseTransportHeader, 0, f.kind, f.kind)
 			return m.payload(expr.PayloadBaseTransportHeader, f.inner, []byte{inner}, []byte{inner})
 		}
-		c.add(ch, tooBig(unix.IPPROTO_ESP).verdict(Accept), "too big, about ESP")
-		c.add(ch, tooBig(unix.IPPROTO_AH).verdict(Accept), "too big, about AH")
+		c.add(ch, tooBig(unix.IPPROTO_ESP).verdict(Accept), text+"ESP")
+		c.add(ch, tooBig(unix.IPPROTO_AH).verdict(Accept), text+"AH")
 		for _, port := range c.cfg.Ports {
-			c.add(ch, tooBig(unix.IPPROTO_UDP).payload(expr.PayloadBaseTransportHeader, f.ports, big16(port), big16(port)).verdict(Accept), fmt.Sprintf("too big, about UDP from port %d", port))
+			c.add(ch, tooBig(unix.IPPROTO_UDP).payload(expr.PayloadBaseTransportHeader, f.ports, big16(port), big16(port)).verdict(Accept), fmt.Sprintf("%sUDP from port %d", text, port))
 		}
 	}
 }
@@ -240,7 +241,7 @@ func (c *compiler) block(chains []*nftables.Chain, b *block, inbound bool) error
 			return err
 		}
 		for _, ch := range chains {
-			c.add(ch, match{}.family(b.shape.is4).lookup(s).verdict(part.Verdict), "set "+s.set.Name)
+			c.add(ch, match{}.family(b.shape.is4).lookup(s).verdict(part.Verdict), setComment+s.set.Name)
 		}
 	}
 	return nil
@@ -259,7 +260,7 @@ func (c *compiler) laterFragments(chains []*nftables.Chain, drops []*entry, inbo
 			return err
 		}
 		for _, ch := range chains {
-			c.add(ch, match{}.family(b.shape.is4).laterFragment(b.shape.is4).lookup(s).verdict(Drop), "set "+s.set.Name)
+			c.add(ch, match{}.family(b.shape.is4).laterFragment(b.shape.is4).lookup(s).verdict(Drop), setComment+s.set.Name)
 		}
 	}
 	return nil

@@ -47,9 +47,15 @@ type Config struct {
 	ExemptBroadcast bool
 }
 
+// System is the firewall that guards are made of on this system: "nftables", "pf", "wfp", or "".
+const System = system
+
 // ErrUnavailable says that the host has no firewall that we can ask.
 var ErrUnavailable = errors.New("the host's firewall cannot be asked to refuse clear traffic that the policy protects or blocks; " +
 	"--no-guard goes on without it, and then inbound clear packets are accepted")
+
+// ErrNone is wrapped where an instance is asked for that has no guard in force; the instance's name follows.
+var ErrNone = errors.New("there is no guard in force for instance")
 
 // Install puts the rules in force, or replaces those of the same instance, in one step. The error wraps ErrUnavailable where there
 // is no nftables or no right to use it.
@@ -60,3 +66,10 @@ func Clear(instance string) (removed bool, err error) { return clearTable(instan
 
 // List returns the names of the instances that have a guard in force.
 func List() ([]string, error) { return list() }
+
+// Show reads the guard of an instance from the host's firewall. The error wraps ErrNone if there is none.
+func Show(instance string) (*Listing, error) { return show(instance) }
+
+// CountDropped reads how many packets the guard of an instance has dropped since it was put in force. Its cost does not grow with the number of rules,
+// unless they are of very many kinds.
+func CountDropped(instance string) (Dropped, error) { return dropped(instance) }

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const system = "nftables"
+
 // tablePrefix is what the names of our tables begin with; the rest is the instance.
 const tablePrefix = "goipsec_"
 

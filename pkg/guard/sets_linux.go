@@ -15,6 +15,9 @@ const elementsAMessage = 200
 // firstConcat is the first of the 32-bit registers in which a concatenated key is put together.
 const firstConcat = unix.NFT_REG32_00
 
+// setComment is the beginning of the comment of a rule that asks a set; the set's name follows.
+const setComment = "set "
+
 // field is one part of the key of a set: how a packet's is loaded, and what a rule's is.
 type field struct {
 	kind nftables.SetDatatype
