@@ -42,7 +42,7 @@ func (p *Packet) payloadsV1(h *isakmp.Header, ps []isakmp.Payload) {
 // payloadNames are those of RFC 2408 §3.1, RFC 3947 §5 and the vendors.
 var payloadNames = map[isakmp.PayloadType]string{isakmp.PayloadNone: "none", isakmp.PayloadSA: "SA", 2: "proposal", 3: "transform", isakmp.PayloadKE: "KE", isakmp.PayloadID: "ID",
 	isakmp.PayloadCert: "CERT", isakmp.PayloadCertRequest: "CERTREQ", isakmp.PayloadHash: "HASH", isakmp.PayloadSignature: "SIG", isakmp.PayloadNonce: "NONCE",
-	isakmp.PayloadNotify: "NOTIFY", isakmp.PayloadDelete: "DELETE", isakmp.PayloadVendor: "VENDOR", 14: "ATTRIBUTES", isakmp.PayloadNATD: "NAT-D", isakmp.PayloadNATOA: "NAT-OA", isakmp.PayloadFragment: "FRAGMENT"}
+	isakmp.PayloadNotify: "NOTIFY", isakmp.PayloadDelete: "DELETE", isakmp.PayloadVendor: "VENDOR", isakmp.PayloadAttributes: "ATTRIBUTES", isakmp.PayloadNATD: "NAT-D", isakmp.PayloadNATOA: "NAT-OA", isakmp.PayloadFragment: "FRAGMENT"}
 
 func payloadV1(t isakmp.PayloadType) string {
 	if s, ok := payloadNames[t]; ok {

@@ -15,6 +15,7 @@ const (
 	MainMode      ExchangeType = 2 // Identity Protection
 	Aggressive    ExchangeType = 4
 	Informational ExchangeType = 5
+	Transaction   ExchangeType = 6  // draft-ietf-ipsec-isakmp-mode-cfg-05
 	QuickMode     ExchangeType = 32 // RFC 2409 §10
 	NewGroupMode  ExchangeType = 33
 )
@@ -27,6 +28,8 @@ func (x ExchangeType) String() string {
 		return "aggressive mode"
 	case Informational:
 		return "informational"
+	case Transaction:
+		return "transaction"
 	case QuickMode:
 		return "quick mode"
 	}

@@ -21,6 +21,7 @@ const (
 	PayloadNotify       PayloadType = 11
 	PayloadDelete       PayloadType = 12
 	PayloadVendor       PayloadType = 13
+	PayloadAttributes   PayloadType = 14 // draft-ietf-ipsec-isakmp-mode-cfg-05
 	PayloadNATD         PayloadType = 20
 	PayloadNATOA        PayloadType = 21
 	payloadNATDraft     PayloadType = 130 // NAT-D and NAT-OA of the drafts before RFC 3947

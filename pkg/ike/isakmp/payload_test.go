@@ -371,3 +371,19 @@ func TestKnowsFragments(t *testing.T) {
 		t.Error("our own is not known")
 	}
 }
+
+func FuzzConfiguration(f *testing.F) {
+	f.Add(Configuration{Type: ConfigReply, ID: 7, Attributes: []Attribute{{Type: ConfigIP4Address, Value: []byte{10, 9, 0, 1}}, {Type: ConfigIP4DNS}}}.Append(nil))
+	f.Add(Configuration{Type: ConfigSet, Attributes: []Attribute{BasicAttribute(XAuthStatus, 1)}}.Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := ParseConfiguration(b)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(x.Append(nil), b) || len(x.Attributes) > maxConfigAttributes {
+			t.Errorf("%+v", x)
+		}
+		x.One(XAuthStatus)
+		_ = x.Type.String()
+	})
+}
