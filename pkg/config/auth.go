@@ -58,6 +58,9 @@ func (r *reader) authMethod(n *node) (policy.AuthMethod, bool) {
 		r.fail(n, "write psk_file: NAME, or certificate: NAME", "the authentication method names no method")
 	case len(r.errs)+r.more == before:
 		a = r.authBy(method, at, keys)
+		if v := at["xauth"]; v != nil {
+			a.XAuth = r.xauth(v)
+		}
 	}
 	if len(r.errs)+r.more > before {
 		return a, false

@@ -56,6 +56,8 @@ func TestDocumentExamplesAreGood(t *testing.T) {
 			return []byte("0x" + strings.Repeat("00", 32)), 0o600, nil
 		case "ah-out.key":
 			return []byte("0x" + strings.Repeat("01", 32)), 0o600, nil
+		case "users":
+			return []byte("# remote access\ncarol:$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc\n"), 0o600, nil
 		case "none.key":
 			return nil, 0, fs.ErrNotExist
 		}

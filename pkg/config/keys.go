@@ -14,9 +14,10 @@ var (
 	methodKeys       = []string{"esp", "ah", "lifetime", "esn"}
 	espKeys          = []string{"encryption", "key_bits", "integrity"}
 	lifetimeKeys     = []string{"seconds", "kilobytes"}
-	authKeys         = []string{"psk", "psk_file", "certificate", "key", "passphrase_file", "ca", "kerberos", "local_id", "remote_id"}
+	authKeys         = []string{"psk", "psk_file", "certificate", "key", "passphrase_file", "ca", "kerberos", "local_id", "remote_id", "xauth"}
 	certificatesKeys = []string{"min_rsa_bits", "allow_sha1", "crl_check", "crls", "ocsp", "fetch", "cache"}
-	tunnelKeys       = []string{"local", "remote", "endpoint", "address"}
+	tunnelKeys       = []string{"local", "remote", "endpoint", "address", "address_pool", "dns"}
+	xauthKeys        = []string{"user", "password_file", "users_file"}
 	manualKeys       = []string{"method", "spi_in", "spi_out", "ah_spi_in", "ah_spi_out", "encryption_key_in", "encryption_key_out", "integrity_key_in", "integrity_key_out", "ah_key_in", "ah_key_out"}
 	keyFileKeys      = []string{"file"}
 	exchangeKeys     = []string{"methods", "lifetime", "quick_modes"}
@@ -27,12 +28,12 @@ var (
 )
 
 var allKeys = [][]string{topKeys, policyKeys, ruleKeys, filterKeys, negotiateKeys, methodKeys, espKeys, lifetimeKeys, authKeys,
-	tunnelKeys, manualKeys, keyFileKeys, exchangeKeys, mainModeKeys, dpdKeys, listenKeys, tunKeys, fallbackKeys, responseKeys, certificatesKeys}
+	tunnelKeys, xauthKeys, manualKeys, keyFileKeys, exchangeKeys, mainModeKeys, dpdKeys, listenKeys, tunKeys, fallbackKeys, responseKeys, certificatesKeys}
 
 // secretKeys are those whose values are never shown; openWords look like them and are harmless.
 var (
 	secretKeys = []string{"psk", "encryption_key_in", "encryption_key_out", "integrity_key_in", "integrity_key_out", "ah_key_in", "ah_key_out"}
-	openWords  = []string{"psk_file", "passphrase_file", "key_exchange", "key_bits", "keys", "keyed", "key-file", "keyfile"}
+	openWords  = []string{"psk_file", "password_file", "passphrase_file", "key_exchange", "key_bits", "keys", "keyed", "key-file", "keyfile"}
 )
 
 // known reports whether any mapping may have the key.

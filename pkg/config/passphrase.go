@@ -48,7 +48,7 @@ func (p *passphrases) get(keys string) ([]byte, error) {
 func (p *passphrases) fromFile() ([]byte, error) {
 	read := p.read
 	if read == nil {
-		read = readKeyFile
+		read = func(name string) ([]byte, os.FileMode, error) { return readKeyFile(name, maxKey) }
 	}
 	data, mode, err := read(p.file)
 	if err != nil {

@@ -158,7 +158,9 @@ func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filt
 	}
 	if rule.Tunnel != nil && protects {
 		r.checkTunnelFilters(rule, filters)
+		r.checkPool(rule, filters)
 	}
+	r.checkXAuth(at["auth"], rule)
 	if at["manual"] != nil && rule.Tunnel != nil && !rule.Tunnel.Remote.IsValid() && !rule.Tunnel.Endpoint.IsValid() {
 		r.fail(at["tunnel"], "name the peer's address", "manual keys need to know the peer")
 	}

@@ -10,7 +10,7 @@ import (
 // tunnel reads the ends of a tunnel.
 func (r *reader) tunnel(n *node) *policy.Tunnel {
 	t := &policy.Tunnel{}
-	var local, remote, endpoint, address *node
+	var local, remote, endpoint, address, pool, dns *node
 	ok := r.each(n, "tunnel", tunnelKeys, func(key string, _, v *node) {
 		switch key {
 		case "local":
@@ -26,7 +26,15 @@ func (r *reader) tunnel(n *node) *policy.Tunnel {
 			t.Endpoint, _ = r.host(v, key)
 		case "address":
 			address = v
-			t.Inner = r.inner(v)
+			if t.AskAddress = isScalar(v) && v.Value == "config"; !t.AskAddress {
+				t.Inner = r.inner(v)
+			}
+		case "address_pool":
+			pool = v
+			t.Pool = r.pool(v)
+		case "dns":
+			dns = v
+			t.DNS = r.nameServers(v)
 		}
 	})
 	switch {
@@ -41,6 +49,8 @@ func (r *reader) tunnel(n *node) *policy.Tunnel {
 		r.fail(remote, "local is this host's address, remote the peer's", "the tunnel's ends are the same: a host has no tunnel to itself")
 	case address != nil && t.Inner.IsValid() && (t.Inner.Addr() == t.Local || t.Inner.Addr() == t.Remote):
 		r.fail(address, "address is that inside of the tunnel", "the inner address is also an outer one")
+	default:
+		r.checkAssignment(t, address, pool, dns)
 	}
 	return t
 }

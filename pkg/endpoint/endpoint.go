@@ -12,6 +12,7 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/ike"
+	"github.com/goipsec/goipsec/pkg/ike/isakmp"
 	"github.com/goipsec/goipsec/pkg/keylog"
 	"github.com/goipsec/goipsec/pkg/netio"
 	"github.com/goipsec/goipsec/pkg/policy"
@@ -37,6 +38,7 @@ type Endpoint struct {
 	events   chan dataplane.Event
 	control  chan dataplane.Datagram
 	commands chan func(now time.Time)
+	checking chan struct{} // its room bounds the passwords that are looked at at once
 	verdicts chan verdict
 	judging  chan struct{} // its room bounds the certificates that are looked at at once
 	renewing chan struct{} // held by the goroutine that looks for renewed certificates
@@ -57,12 +59,14 @@ type Endpoint struct {
 	failures    []Failure
 	warnings    []string
 	lastReload  string
-	choice      *choice   // nil: the file leads
-	fileAssigns string    // the name of the policy that the file assigns
-	usesLive    bool      // the policy in force has live keywords
-	servers     follower  // what live keywords stood for
-	behind      bool      // the policy in force does not follow the host's addresses
-	renewed     time.Time // when this host's certificates were last looked at
+	choice      *choice                 // nil: the file leads
+	fileAssigns string                  // the name of the policy that the file assigns
+	assigned    map[string]netip.Prefix // inner addresses that gateways gave, by rule name
+	configured  []isakmp.Configured     // that are not in force yet
+	usesLive    bool                    // the policy in force has live keywords
+	servers     follower                // what live keywords stood for
+	behind      bool                    // the policy in force does not follow the host's addresses
+	renewed     time.Time               // when this host's certificates were last looked at
 	waiters     []*waiter
 	logs        logGate
 	tally       tally
@@ -86,7 +90,8 @@ func New(opts Options) (*Endpoint, error) {
 	e := &Endpoint{opts: opts, log: opts.Log, now: opts.clock, started: opts.clock(), policy: opts.Policy, fileAssigns: opts.Policy.Name, nextManual: firstManual,
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
 		verdicts: make(chan verdict), judging: make(chan struct{}, maxJudged), renewing: make(chan struct{}, 1),
-		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}}}
+		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}},
+		checking: make(chan struct{}, maxChecking), assigned: map[string]netip.Prefix{}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {
 		return nil, err
@@ -263,6 +268,7 @@ func (e *Endpoint) settle(timer *time.Timer) {
 	now := e.now()
 	e.engine.Advance(now)
 	e.drain(now)
+	e.assignNew(now)
 	next := time.Hour
 	if d := e.engine.Deadline(); !d.IsZero() {
 		next = max(d.Sub(now), time.Millisecond)

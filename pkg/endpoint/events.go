@@ -199,6 +199,10 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 		e.soft.silent = append(e.soft.silent, ev)
 	case isakmp.Ask:
 		e.judge(ev)
+	case isakmp.AskLogin:
+		e.checkLogin(ev)
+	case isakmp.Configured:
+		e.configured = append(e.configured, ev)
 	case isakmp.Failed:
 		e.negotiationFailed(now, ev)
 	case isakmp.Log:

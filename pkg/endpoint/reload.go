@@ -51,7 +51,7 @@ func (e *Endpoint) noteChange(now time.Time, what string, err error) {
 // change compiles p and puts it in force everywhere, in the order in which nothing passes that either policy forbids: the guard, routes, data plane,
 // key exchange.
 func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
-	c, err := policy.CompileOn(p, e.look(now, p))
+	c, err := policy.CompileOn(p.Assign(e.assigned), e.look(now, p))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicyFile, err)
 	}
@@ -70,6 +70,7 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 		e.usesLive = p.UsesLive()
 	}
 	e.policy, e.compiled, e.applied = p, c, now
+	e.keepAssigned(p)
 	e.plane.Apply(c)
 	e.host.inForce(c.Host.Addresses)
 	e.warnAnew(old)

@@ -136,6 +136,12 @@ func (e *Engine) Answer(now time.Time, id uint64, v isakmp.Verdict) {
 	e.v1.Answer(now, id, v)
 }
 
+// AnswerLogin takes the answer to an isakmp.AskLogin. One that nobody waits for any more has no effect.
+func (e *Engine) AnswerLogin(now time.Time, id uint64, ok bool) {
+	defer e.boundary(func() {})
+	e.v1.AnswerLogin(now, id, ok)
+}
+
 // UnknownSPI tells of an ESP or AH packet whose SPI no inbound SA has, from the peer at remote (port 0 if it did not come in UDP). It draws at most one authenticated
 // deletion a second, so that a peer that has lost ours stops sending into the void.
 func (e *Engine) UnknownSPI(now time.Time, local netip.Addr, remote netip.AddrPort, protocol suite.Protocol, spi uint32) {

@@ -60,6 +60,9 @@ func scenarios(tb testing.TB) []scenario {
 			}
 		}, 1},
 		{"main and quick mode with PFS in fragments", parts, func(*world) {}, func(w *world) { w.want(0) }, 1},
+		{"mode config and quick mode", remote(""), func(*world) {}, func(w *world) { w.want(0) }, 1},
+		{"XAUTH, mode config and quick mode", remote("carol:open sesame"), func(*world) {}, func(w *world) { w.want(0) }, 1},
+		{"rekey of main mode with XAUTH and mode config", remote("carol:open sesame"), up, rekeyMain(0), 1},
 		{"rekey of both phases in fragments", parts, up, func(w *world) { rekeyMain(0)(w); rekeyChild(1)(w) }, 1},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
 	"github.com/goipsec/goipsec/pkg/packet"
+	"github.com/goipsec/goipsec/pkg/password"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
@@ -69,6 +70,9 @@ type host struct {
 	nextSPI    uint32
 	downs      []isakmp.ChildDown
 	peerDown   []isakmp.PeerDown
+	users      map[string]string // passwords by name
+	logins     int
+	assigned   []isakmp.Configured
 }
 
 var (
@@ -102,6 +106,38 @@ type settings struct {
 	dstPort  uint16
 	fallback *policy.Fallback
 	auth     func(n int) []policy.AuthMethod // of host n, in place of the pre-shared key
+	// access makes host 1 a gateway that assigns addresses of accessPool to host 0; with a login, host 0 logs in with it and host 1 knows users.
+	access bool
+	login  string // NAME:PASSWORD
+	users  map[string]string
+}
+
+var (
+	accessPool = netip.MustParsePrefix("10.9.0.0/24")
+	accessDNS  = netip.MustParseAddr("10.2.0.53")
+)
+
+// remoteAccess makes a rule one of a client or of its gateway.
+func (s settings) remoteAccess(r *policy.Rule, local, remote netip.Addr, n int) {
+	inside := policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(tunnelNets[1])}
+	if n == 0 {
+		r.Tunnel = &policy.Tunnel{Local: local, Remote: remote, AskAddress: true}
+		r.Filters = []policy.GenericFilter{{Src: policy.AddrSpec{Kind: policy.Me}, Dst: inside}}
+	} else {
+		r.Tunnel = &policy.Tunnel{Local: local, Pool: accessPool, DNS: []netip.Addr{accessDNS}}
+		r.Filters = []policy.GenericFilter{{Src: inside, Dst: policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(accessPool)}}}
+	}
+	if s.login == "" {
+		return
+	}
+	user, secret, _ := strings.Cut(s.login, ":")
+	r.Auth[0].XAuth = &policy.XAuth{User: user, Password: policy.NewSecret([]byte(secret))}
+	if n == 1 {
+		r.Auth[0].XAuth = &policy.XAuth{Users: map[string]password.Hash{}}
+		for user := range s.users {
+			r.Auth[0].XAuth.Users[user] = password.Nobody()
+		}
+	}
 }
 
 func espMethod(e suite.Encr, bits int, i suite.Integ) policy.Method {
@@ -140,6 +176,9 @@ func compile(tb testing.TB, s settings, local, remote netip.Addr, n int) *policy
 		f.Src, f.Dst = net(tunnelNets[n]), net(tunnelNets[1-n])
 	}
 	r.Filters = []policy.GenericFilter{f}
+	if s.access {
+		s.remoteAccess(r, local, remote, n)
+	}
 	c, err := policy.Compile(&policy.Policy{Name: "p", Rules: []*policy.Rule{r}, KeyExchange: policy.KeyExchange{Methods: s.main, Lifetime: s.life, QuickModes: s.quick}},
 		[]netip.Addr{local})
 	if err != nil {
@@ -156,7 +195,7 @@ func newWorldSeed(tb testing.TB, a, b settings, seed uint64) *world {
 	addrs := [2]netip.Addr{addrA, addrB}
 	for n, s := range []settings{a, b} {
 		c := compile(tb, s, addrs[n], addrs[1-n], n)
-		h := &host{w: w, n: n, addr: addrs[n], compiled: c, nextSPI: uint32(0x1000 * (n + 1)), peersUp: map[uint64]isakmp.PeerInfo{}}
+		h := &host{w: w, n: n, addr: addrs[n], compiled: c, nextSPI: uint32(0x1000 * (n + 1)), users: s.users, peersUp: map[uint64]isakmp.PeerInfo{}}
 		h.boot(seed*2 + uint64(n))
 		w.hosts[n] = h
 	}
@@ -257,7 +296,27 @@ func (h *host) apply(ev isakmp.Event) {
 		h.logs = append(h.logs, ev)
 	case isakmp.Keepalive:
 		h.keep++
+	case isakmp.AskLogin:
+		h.logins++
+		want, known := h.users[ev.User]
+		h.e.AnswerLogin(w.now, ev.ID, known && want == string(ev.Password.Bytes()))
+	case isakmp.Configured:
+		h.assigned = append(h.assigned, ev)
+		h.assign(ev)
 	}
+}
+
+// assign does what an owner does with an assigned address: the policy is expanded with it, and the rule's children are asked for.
+func (h *host) assign(ev isakmp.Configured) {
+	p := h.compiled.Policy.Assign(map[string]netip.Prefix{ev.Rule: netip.PrefixFrom(ev.Address, ev.Address.BitLen())})
+	c, err := policy.Compile(p, []netip.Addr{h.addr})
+	if err != nil {
+		h.w.tb.Fatal(err)
+	}
+	h.compiled = c
+	h.e.SetPolicy(h.w.now, c)
+	f := h.filter()
+	h.e.Acquire(h.w.now, f, packet.Key{Src: f.Filter.Src.From, Dst: f.Filter.Dst.From}, h.addr, ev.Remote.Addr())
 }
 
 func (h *host) accept(c *isakmp.ChildSA) {

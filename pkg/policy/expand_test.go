@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -280,7 +281,7 @@ func TestWindowsTunnelRulesAreJoined(t *testing.T) {
 			t.Fatal(c.Outbound, c.Inbound)
 		}
 		tunnel := c.Outbound[0].Rule.Tunnel
-		if *tunnel != (Tunnel{Local: me4, Remote: peer}) || c.FindMainMode(me4, peer) == nil {
+		if !reflect.DeepEqual(*tunnel, Tunnel{Local: me4, Remote: peer}) || c.FindMainMode(me4, peer) == nil {
 			t.Errorf("%+v", tunnel)
 		}
 	}

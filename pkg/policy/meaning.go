@@ -37,7 +37,7 @@ func (r *Rule) Meaning() string {
 	}
 	writeAuth(h, r.Auth)
 	if r.Tunnel != nil {
-		fmt.Fprintf(h, "tunnel %v %v %v %v\n", r.Tunnel.Local, r.Tunnel.Remote, r.Tunnel.Endpoint, r.Tunnel.Inner)
+		fmt.Fprintf(h, "tunnel %v %v %v %v %t %v\n", r.Tunnel.Local, r.Tunnel.Remote, r.Tunnel.Endpoint, r.Tunnel.Inner, r.Tunnel.AskAddress, r.Tunnel.Pool)
 	}
 	if k := r.Manual; k != nil {
 		fmt.Fprintf(h, "manual %d %d %d %d %t\n", k.SPIIn, k.SPIOut, k.AHSPIIn, k.AHSPIOut, k.TestOnly)
@@ -56,6 +56,9 @@ func mainModeMeaning(p *Policy, r *Rule) string {
 		fmt.Fprintf(h, "certificates %+v\n", p.Certificates)
 	}
 	fmt.Fprintf(h, "port %d dpd %v %v fragments %d\n", r.Peer.Port, r.Peer.DPDInterval, r.Peer.DPDTimeout, r.Peer.FragmentSize)
+	if t := r.Tunnel; t != nil && (t.AskAddress || t.Pool.IsValid()) {
+		fmt.Fprintf(h, "config %t %v %v\n", t.AskAddress, t.Pool, t.DNS)
+	}
 	return digest(h)
 }
 
@@ -74,6 +77,7 @@ func writeAuth(h hash.Hash, auth []AuthMethod) {
 	for _, a := range auth {
 		fmt.Fprintf(h, "auth %d %q %q ", a.Kind, a.LocalID, a.RemoteID)
 		writeSecrets(h, a.PSK)
+		writeXAuth(h, a.XAuth)
 		if a.Cert != nil {
 			writeCertAuth(h, a.Cert)
 		}
@@ -91,6 +95,14 @@ func writeCertAuth(h hash.Hash, c *CertAuth) {
 
 func usesCertificates(auth []AuthMethod) bool {
 	return slices.ContainsFunc(auth, func(a AuthMethod) bool { return a.Kind == Certificate })
+}
+
+// writeXAuth leaves out the users of a server: a new one changes nothing for the others, and those who are gone are found by name.
+func writeXAuth(h hash.Hash, x *XAuth) {
+	if x != nil {
+		fmt.Fprintf(h, "xauth %t %q ", x.Server(), x.User)
+		writeSecrets(h, x.Password)
+	}
 }
 
 // writeSecrets prefixes each secret with its length, so that no two lists give the same bytes.

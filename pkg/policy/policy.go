@@ -135,6 +135,7 @@ type AuthMethod struct {
 	Cert *CertAuth // Certificate only
 	// LocalID and RemoteID are optional identities. Empty: the address; with certificates LocalID is what the certificate says, and RemoteID whoever has one.
 	LocalID, RemoteID string
+	XAuth             *XAuth // nil: none
 }
 
 // Tunnel names the two ends of a tunnel as this host sees them.
@@ -148,6 +149,12 @@ type Tunnel struct {
 	// Inner is the address that this host has inside the tunnel; it is put on the TUN device, and me stands for it in this
 	// rule's filters. Invalid: none.
 	Inner netip.Prefix
+	// AskAddress: the peer is asked for Inner (mode config). Until it has assigned one Inner is invalid, and me stands for the host's own addresses: what they
+	// would send waits, and is not let out in clear.
+	AskAddress bool
+	// Pool is what this host assigns inner addresses of to peers that ask; each may only use its own. DNS are the name servers it tells them. Invalid: none.
+	Pool netip.Prefix
+	DNS  []netip.Addr
 }
 
 // PeerOptions are transport details of a rule. The zero value has all defaults.

@@ -12,11 +12,25 @@ import (
 
 // establish ends main mode: the peer has proved its identity.
 func (m *Machine) establish(now time.Time, s *mainMode) {
-	was := s.state
-	if s.state = afterMessage(was, isakmp.MainMode, s.role(), s.run.Done(), s.remoteID.Type != 0); s.state != Established {
+	switch s.state = afterMessage(s.state, isakmp.MainMode, s.role(), s.run.Done(), s.remoteID.Type != 0, s.suite.xauth); s.state {
+	case Established:
+		m.begun(now, s)
+	case Examining:
+		m.examine(now, s)
+	default:
 		m.removeSA(s)
-		return
 	}
+}
+
+// admit ends XAUTH.
+func (m *Machine) admit(now time.Time, s *mainMode, passed bool) {
+	if s.state = afterMessage(s.state, isakmp.Transaction, s.role(), true, passed, s.suite.xauth); s.state == Established {
+		m.begun(now, s)
+	}
+}
+
+// begun puts an SA into use whose peer is the right one.
+func (m *Machine) begun(now time.Time, s *mainMode) {
 	if s.role() == isakmp.Responder {
 		m.halfOpen.settled(s.prefix)
 		s.peer = m.peerAt(placeOf(s))
@@ -54,6 +68,11 @@ func (m *Machine) establish(now time.Time, s *mainMode) {
 	}
 	m.retireSAs(now, s)
 	m.keepNAT(now, s.peer)
+	s.inheritLease()
+	if s.asksAddress() {
+		m.askAddress(now, s)
+		return
+	}
 	m.pursue(now, s.peer)
 }
 
@@ -66,10 +85,13 @@ func (m *Machine) renewSA(now time.Time, s *mainMode) {
 	}
 	m.alarms.set(&s.life, s.hardAt)
 	p := s.peer
-	if s.state == Established && len(p.children)+len(p.wants) > 0 && p.negotiating() == nil {
+	if s.state == Established && len(p.children)+len(p.wants) > 0 && p.negotiating() == nil && s.mayBegin() {
 		m.begin(now, p, s.id)
 	}
 }
+
+// mayBegin reports whether this host can begin a new main mode in the place of s: a gateway cannot log in to its clients.
+func (s *mainMode) mayBegin() bool { return !s.suite.xauth || s.role() == isakmp.Initiator }
 
 // retireSAs lets the other SAs with the same peer end in a while. If both ends had begun one at once, both keep that with the larger
 // cookies.
@@ -206,10 +228,12 @@ func (m *Machine) SetPolicy(now time.Time, c *policy.Compiled) {
 		}
 		for _, s := range append([]*mainMode(nil), p.sas...) {
 			if f := c.FindMainMode(s.local.Addr(), s.remote.Addr()); f != nil && f.Meaning == s.meaning {
-				s.rule = f.Rule
+				if s.rule = f.Rule; s.dismissed() {
+					m.dismiss(now, s)
+				}
 				continue
 			}
-			if s.state == Negotiating {
+			if s.state.unfinished() {
 				m.removeSA(s)
 			}
 			m.endSA(now, s, "the policy has changed", true)
@@ -228,7 +252,7 @@ func (m *Machine) Close(now time.Time) {
 			m.deleteChild(now, c, "shutting down")
 		}
 		for _, s := range append([]*mainMode(nil), p.sas...) {
-			if s.state == Negotiating {
+			if s.state.unfinished() {
 				m.removeSA(s)
 			}
 			m.endSA(now, s, "shutting down", true)

@@ -128,31 +128,39 @@ func TestNSSKeyExpansion(t *testing.T) {
 	}
 }
 
-// TestP13OnlyProofEstablishes tries every state, exchange, role, completeness and proof: one combination leads to Established.
+// TestP13OnlyProofEstablishes tries every state, exchange, role, completeness, proof and whether XAUTH is to follow: one combination leads to Established in each role
+// without XAUTH; with it, it leads to the examination, and only a transaction leads on.
 func TestP13OnlyProofEstablishes(t *testing.T) {
 	ways := 0
 	for s := State(0); s < 8; s++ {
 		for x := range 256 {
 			for r := isakmp.Role(0); r < 4; r++ {
-				for flags := range 4 {
-					complete, authenticated := flags&1 != 0, flags&2 != 0
-					got := afterMessage(s, isakmp.ExchangeType(x), r, complete, authenticated)
+				for flags := range 8 {
+					complete, authenticated, extended := flags&1 != 0, flags&2 != 0, flags&4 != 0
+					got := afterMessage(s, isakmp.ExchangeType(x), r, complete, authenticated, extended)
 					want := s
-					if s == Negotiating && x == int(isakmp.MainMode) && (r == isakmp.Initiator || r == isakmp.Responder) && flags == 3 {
-						want = Established
+					if (r == isakmp.Initiator || r == isakmp.Responder) && complete && authenticated {
+						switch {
+						case s == Negotiating && x == int(isakmp.MainMode) && extended:
+							want = Examining
+						case s == Negotiating && x == int(isakmp.MainMode), s == Examining && x == int(isakmp.Transaction) && extended:
+							want = Established
+						}
+					}
+					if got == Established && s != Established {
 						ways++
 					}
 					if got != want {
-						t.Errorf("%v, exchange %d, %v, %v, %v leads to %v", s, x, r, complete, authenticated, got)
+						t.Errorf("%v, exchange %d, %v, %v, %v, %v leads to %v", s, x, r, complete, authenticated, extended, got)
 					}
 				}
 			}
 		}
 	}
-	if ways != 2 {
-		t.Errorf("%d ways to be established, want one for each role", ways)
+	if ways != 4 {
+		t.Errorf("%d ways to be established, want one for each role, with and without XAUTH", ways)
 	}
-	for s, want := range map[State]bool{0: false, Negotiating: false, Established: true, Retiring: true, Dying: false} {
+	for s, want := range map[State]bool{0: false, Negotiating: false, Examining: false, Established: true, Retiring: true, Dying: false} {
 		if s.obeys() != want {
 			t.Errorf("%v", s)
 		}

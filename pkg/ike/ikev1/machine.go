@@ -46,6 +46,10 @@ type Machine struct {
 	asked       map[uint64]*mainMode        // that wait for a verdict, by ID
 	children    map[uint64]*child           // by ID
 	outbound    map[outboundSPI]*child      // by the peer's SPI, for deletions
+	logins      map[uint64]*mainMode        // whose password is being looked at, by ID
+	guesses     guesses
+	pools       map[netip.Prefix]*pool
+	leaseSeq    uint64
 	filters     map[string]*policy.QuickModeFilter
 	failedPeers []*peer // oldest first
 }
@@ -92,6 +96,7 @@ func New(c Config) (*Machine, error) {
 		children: map[uint64]*child{}, outbound: map[outboundSPI]*child{}}
 	m.halfOpen.init(c.HalfOpenMax, c.HalfOpenPerPrefix)
 	m.fragments.init()
+	m.logins, m.pools = map[uint64]*mainMode{}, map[netip.Prefix]*pool{}
 	m.adopt(c.Policy)
 	var probe [1]byte
 	// security.md O2: no start without randomness.

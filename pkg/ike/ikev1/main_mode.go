@@ -94,6 +94,10 @@ type mainMode struct {
 	answered   bool
 	prefix     netip.Prefix // of an unauthenticated responder
 
+	exam         examination
+	config       config
+	transactions map[uint32]*transaction
+
 	phase2     map[uint32]*quickMode
 	usedIDs    map[uint32]struct{}
 	quickModes uint32
@@ -110,16 +114,19 @@ func (s *mainMode) role() isakmp.Role { return s.run.Role }
 
 func (s *mainMode) offerSA() ([]isakmp.Payload, error) {
 	s.sa = phase1SA(s.offers).Append(nil)
-	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, vendorIDs(true, true, s.rule.Peer.Fragments())...), nil
+	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, s.vendorIDs(true, true, s.rule.Peer.Fragments())...), nil
 }
 
-func vendorIDs(natt, dpd, fragments bool) []isakmp.Payload {
+func (s *mainMode) vendorIDs(natt, dpd, fragments bool) []isakmp.Payload {
 	var out []isakmp.Payload
 	if natt {
 		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorNATT})
 	}
 	if dpd {
 		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorDPD})
+	}
+	if s.suite.xauth || len(s.offers) > 0 && s.offers[0].xauth {
+		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorXAuth})
 	}
 	if fragments {
 		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorFragmentation})
@@ -176,7 +183,7 @@ func (s *mainMode) answerSA() ([]isakmp.Payload, error) {
 	if answer == nil {
 		return nil, errors.New("the choice is gone")
 	}
-	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: answer.Append(nil)}}, vendorIDs(s.nat.peerSpeaks, s.dpd, s.frags)...), nil
+	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: answer.Append(nil)}}, s.vendorIDs(s.nat.peerSpeaks, s.dpd, s.frags)...), nil
 }
 
 func (s *mainMode) takeAnswer(msg *isakmp.Message) error {

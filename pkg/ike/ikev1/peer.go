@@ -93,7 +93,7 @@ func (p *peer) fresh(s *mainMode) bool {
 // usable is the newest SA that may start a quick mode, nil if there is none.
 func (p *peer) usable(limit uint32) *mainMode {
 	for i := len(p.sas) - 1; i >= 0; i-- {
-		if s := p.sas[i]; s.state == Established && (limit == 0 || s.quickModes < limit) && len(s.usedIDs) < maxUsedIDs {
+		if s := p.sas[i]; s.state == Established && !s.config.pending && (limit == 0 || s.quickModes < limit) && len(s.usedIDs) < maxUsedIDs {
 			return s
 		}
 	}
@@ -114,11 +114,21 @@ func (p *peer) newest() *mainMode {
 // negotiating is the main mode that this host has under way, nil if there is none.
 func (p *peer) negotiating() *mainMode {
 	for _, s := range p.sas {
-		if s.state == Negotiating {
+		if s.state.unfinished() {
 			return s
 		}
 	}
 	return nil
+}
+
+// configuring reports whether the gateway has yet to answer the question for an address.
+func (p *peer) configuring() bool {
+	for _, s := range p.sas {
+		if s.state == Established && s.config.pending {
+			return true
+		}
+	}
+	return false
 }
 
 // Acquire asks for a child for a filter of the outbound list and a selector within it. While one is there or under way nothing changes.
@@ -154,10 +164,14 @@ func (m *Machine) pursue(now time.Time, p *peer) {
 			continue
 		}
 		if s := p.usable(m.policy.Policy.KeyExchange.QuickModes); s != nil {
+			if t := w.filter.Rule.Tunnel; t != nil && t.AskAddress && !t.Inner.IsValid() {
+				p.drop(w) // the owner is about to ask again, with the address that was assigned
+				continue
+			}
 			m.startQuickMode(now, s, w)
 			continue
 		}
-		if p.negotiating() == nil {
+		if p.negotiating() == nil && !p.configuring() {
 			m.begin(now, p, 0)
 		}
 		return
@@ -225,7 +239,7 @@ func (m *Machine) startPorts(at addrPair, r *policy.Rule) (local, remote netip.A
 
 func (m *Machine) newMainMode(now time.Time, f *policy.MainModeFilter, r isakmp.Role) *mainMode {
 	return &mainMode{m: m, id: m.newID(), state: Negotiating, run: isakmp.Run[*mainMode]{Script: mainModeScript, Role: r},
-		meaning: f.Meaning, rule: f.Rule, offers: phase1Offers(m.policy.Policy.KeyExchange, f.Rule.Auth), began: now,
+		meaning: f.Meaning, rule: f.Rule, offers: withXAuth(phase1Offers(m.policy.Policy.KeyExchange, f.Rule.Auth), f.Rule, r), began: now,
 		phase2: map[uint32]*quickMode{}, usedIDs: map[uint32]struct{}{}}
 }
 
@@ -237,6 +251,10 @@ func (s *mainMode) unable() *isakmp.Failure {
 	if len(phase1Suites(s.m.policy.Policy.KeyExchange)) == 0 {
 		return &isakmp.Failure{What: "there is no main-mode method to offer", Why: "none of the policy's key exchange methods can be used here",
 			Next: "name a method with des, 3des or aes-cbc, a hash and a group that IKEv1 has"}
+	}
+	if len(s.rule.Auth) > 0 && s.rule.Auth[0].XAuth != nil {
+		return &isakmp.Failure{What: "no main mode with " + s.remote.Addr().String(), Why: "with extended authentication (XAUTH) only the client can begin, for it has to log in",
+			Next: "let the client begin"}
 	}
 	return &isakmp.Failure{What: "no main mode with " + s.remote.Addr().String(),
 		Why:  "the rule has no authentication method that can be used: no pre-shared key, and no machine certificate with an RSA key or an ECDSA key on P-256, P-384 or P-521",

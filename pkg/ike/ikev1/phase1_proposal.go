@@ -49,11 +49,29 @@ type phase1Suite struct {
 	hash    suite.Hash
 	group   suite.Group
 	auth    uint16
+	xauth   bool   // extended authentication of the initiator follows
 	seconds uint32 // lifetime, 0 if none was given
 }
 
 func (s phase1Suite) String() string {
-	return fmt.Sprintf("%s %v %v %s", s.encr.Name(s.keyBits), s.hash, s.group, authName(s.auth))
+	return fmt.Sprintf("%s %v %v %s", s.encr.Name(s.keyBits), s.hash, s.group, s.authName())
+}
+
+// Authentication methods with extended authentication of the initiator (draft-beaulieu-ike-xauth-02 §7.2), by the plain method.
+var xauthMethods = map[uint16]uint16{authPSK: 65001, 3: 65005}
+
+func (s phase1Suite) authNumber() uint16 {
+	if s.xauth {
+		return xauthMethods[s.auth]
+	}
+	return s.auth
+}
+
+func (s phase1Suite) authName() string {
+	if s.xauth {
+		return "xauth-" + authName(s.auth)
+	}
+	return authName(s.auth)
 }
 
 func authName(a uint16) string {
@@ -83,7 +101,7 @@ func (s phase1Suite) same(o phase1Suite) bool {
 // fields are the parts of the suite in the order in which a person compares them.
 func (s phase1Suite) fields() []field {
 	return []field{{"encryption", s.encr.Name(s.keyBits)}, {"hash", s.hash.String()}, {"group", s.group.String()},
-		{"authentication", authName(s.auth)}}
+		{"authentication", s.authName()}}
 }
 
 // phase1Offers is what a rule lets this host offer, and accept, in order: the authentication methods in the rule's order, each with the policy's main-mode
@@ -171,7 +189,7 @@ func (s phase1Suite) transform(number int) isakmp.Transform {
 		as = append(as, isakmp.BasicAttribute(attrKeyLength, uint16(s.keyBits)))
 	}
 	as = append(as, isakmp.BasicAttribute(attrHash, uint16(s.hash)), isakmp.BasicAttribute(attrGroup, uint16(s.group)),
-		isakmp.BasicAttribute(attrAuth, s.auth))
+		isakmp.BasicAttribute(attrAuth, s.authNumber()))
 	if s.seconds != 0 {
 		as = append(as, isakmp.BasicAttribute(attrLifeType, lifeSeconds), isakmp.NumberAttribute(attrLifeDuration, s.seconds))
 	}
@@ -232,6 +250,11 @@ func (s *phase1Suite) set(attr, v uint16) error {
 		s.hash = suite.Hash(v)
 	case attrAuth:
 		s.auth = v
+		for plain, number := range xauthMethods {
+			if number == v {
+				s.auth, s.xauth = plain, true
+			}
+		}
 	case attrGroup:
 		s.group = suite.Group(v)
 	case attrKeyLength:

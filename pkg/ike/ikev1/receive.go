@@ -44,6 +44,8 @@ func (m *Machine) dispatch(now time.Time, d isakmp.Datagram, h isakmp.Header) {
 		m.receiveMainMode(now, d, h)
 	case isakmp.QuickMode:
 		m.receiveQuickMode(now, d, h)
+	case isakmp.Transaction:
+		m.receiveTransaction(now, d, h)
 	case isakmp.Informational:
 		m.receiveInformational(now, d, h)
 	default: // aggressive mode gives a hash of the key away, and no policy asks for it
@@ -384,7 +386,7 @@ func (m *Machine) abandon(_ time.Time, s *mainMode) { m.removeSA(s) }
 
 // removeSA takes a main-mode SA out of every table. Its quick modes end with it.
 func (m *Machine) removeSA(s *mainMode) {
-	if s.state == Negotiating && s.role() == isakmp.Responder && m.established[s.cookies] == s {
+	if s.state.unfinished() && s.role() == isakmp.Responder && m.established[s.cookies] == s {
 		m.halfOpen.settled(s.prefix)
 	}
 	if m.established[s.cookies] == s {
@@ -398,6 +400,8 @@ func (m *Machine) removeSA(s *mainMode) {
 	delete(m.asked, s.id)
 	m.alarms.clear(&s.flight.again)
 	m.alarms.clear(&s.life)
+	delete(m.logins, s.id)
+	m.dropTransactions(s)
 	s.state = Dying
 	if s.peer != nil {
 		s.peer.dropSA(s)
@@ -430,7 +434,10 @@ func (m *Machine) Kill(data []byte) {
 			m.orphan(time.Time{}, q)
 			return
 		}
-		if s.state == Negotiating {
+		if t := s.transactions[h.MessageID]; t != nil && h.MessageID != 0 {
+			m.forgetTransaction(t)
+		}
+		if s.state.unfinished() {
 			m.removeSA(s)
 		}
 		return

@@ -74,7 +74,7 @@ func (m *Machine) findFilter(s *mainMode, sel isakmp.Selector, mode suite.Mode) 
 			continue
 		}
 		if mode == suite.Tunnel {
-			if tunnelFits(f, &sel) && endFits(f.Rule.Tunnel.Local, s.local.Addr()) && endFits(f.Rule.Tunnel.Remote, s.remote.Addr()) {
+			if tunnelFits(f, &sel) && s.mayUse(f, &sel) && endFits(f.Rule.Tunnel.Local, s.local.Addr()) && endFits(f.Rule.Tunnel.Remote, s.remote.Addr()) {
 				return f
 			}
 			continue

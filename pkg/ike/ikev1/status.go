@@ -27,6 +27,7 @@ type Stats struct {
 	HalfOpenEvicted  uint64 // to make room
 	Retransmitted    uint64
 	AcquiresDropped  uint64
+	GuessesRefused   uint64 // logins that were refused without a look, for too many wrong ones
 	DeadPeers        uint64
 
 	// Negotiations by their end. Initiated began here, Answered at the peer.
@@ -95,7 +96,7 @@ func (m *Machine) Peers(now time.Time) []isakmp.PeerInfo {
 		list := []isakmp.PeerInfo{}
 		for _, s := range p.sas {
 			i := s.info(now)
-			if s.state == Negotiating {
+			if s.state.unfinished() {
 				i.RemoteID, i.Lifetime, i.Remaining, i.EncryptionKey = "", 0, 0, nil
 			}
 			list = append(list, i)
