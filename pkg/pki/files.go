@@ -62,23 +62,28 @@ func fileError(name string, err error, hint string) *FileError {
 	return &FileError{name, err, hint}
 }
 
-// stamp tells whether a file has changed: another file under its name, another time, another size.
-type stamp struct {
+// Stamp tells whether a file has changed: another file under its name, another time, another size. The zero Stamp is that of no file.
+type Stamp struct {
 	name string
 	info os.FileInfo // nil: it is not there
 }
 
-func stampOf(name string) stamp {
+// StampOf looks at a file as it is now.
+func StampOf(name string) Stamp {
 	info, err := os.Stat(name)
 	if err != nil {
-		return stamp{name: name}
+		return Stamp{name: name}
 	}
-	return stamp{name, info}
+	return Stamp{name, info}
 }
 
-func (s stamp) equal(t stamp) bool {
+// IsZero reports whether the stamp is that of no file.
+func (s Stamp) IsZero() bool { return s.name == "" }
+
+// Equal reports whether a file is unchanged.
+func (s Stamp) Equal(t Stamp) bool {
 	if s.info == nil || t.info == nil {
-		return s.info == nil && t.info == nil
+		return s.name == t.name && s.info == nil && t.info == nil
 	}
 	return os.SameFile(s.info, t.info) && s.info.Size() == t.info.Size() && s.info.ModTime().Equal(t.info.ModTime())
 }

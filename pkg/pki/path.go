@@ -94,10 +94,11 @@ func (s *search) orphan(c *x509.Certificate) *Error {
 // join adds an issuer to a path, if it did issue the last certificate of it.
 func (s *search) join(path []*x509.Certificate, issuer *x509.Certificate, root bool) []*x509.Certificate {
 	last := path[len(path)-1]
-	if s.signatures++; s.signatures > maxSignatures {
+	if s.signatures == maxSignatures {
 		s.failed(len(path), refuse(last, PathTooLong, "the peer's certificates make more paths than are looked at"))
 		return nil
 	}
+	s.signatures++
 	if err := checkSignature(last, issuer, s.rules); err != nil {
 		s.failed(len(path), err)
 		return nil

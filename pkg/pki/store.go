@@ -13,7 +13,7 @@ type Store struct {
 	current atomic.Pointer[[]Credential]
 
 	mu     sync.Mutex // held by Refresh
-	stamps []stamp
+	stamps []Stamp
 }
 
 // OpenStore reads the credentials of a source.
@@ -48,7 +48,7 @@ func (s *Store) Refresh() (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.stampAll()
-	if slices.EqualFunc(now, s.stamps, stamp.equal) {
+	if slices.EqualFunc(now, s.stamps, Stamp.Equal) {
 		return false, nil
 	}
 	list, err := LoadCredentials(s.source)
@@ -63,13 +63,13 @@ func (s *Store) Refresh() (changed bool, err error) {
 	return true, nil
 }
 
-func (s *Store) stampAll() []stamp {
-	var list []stamp
+func (s *Store) stampAll() []Stamp {
+	var list []Stamp
 	for _, name := range s.source.Certificates {
-		list = append(list, stampOf(name))
+		list = append(list, StampOf(name))
 	}
 	if s.source.Key != "" {
-		list = append(list, stampOf(s.source.Key))
+		list = append(list, StampOf(s.source.Key))
 	}
 	return list
 }

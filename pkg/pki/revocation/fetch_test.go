@@ -1,0 +1,146 @@
+package revocation
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/pki"
+)
+
+func encodePEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// TestSlowAnswer: who waits gives up when its context ends, and at the latest after five seconds. What was not learnt is asked again.
+func TestSlowAnswer(t *testing.T) {
+	w := newWorld(t)
+	asked := make(chan struct{}, 1)
+	w.on("/crl", func(rw http.ResponseWriter, r *http.Request) {
+		rw.Write([]byte("some of it"))
+		rw.(http.Flusher).Flush()
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	result := make(chan error)
+	go func() {
+		result <- w.checker.Check(ctx, now, []*x509.Certificate{w.machine.Cert, w.root.Cert}, pki.Rules{CRLCheck: pki.CRLStrong})
+	}()
+	<-asked
+	cancel()
+	if err := <-result; cause(t, err) != pki.RevocationUnknown {
+		t.Error(err)
+	}
+	w.put("/crl", crl(t, w.root))
+	w.says(now, pki.Rules{CRLCheck: pki.CRLStrong}, 0)
+}
+
+// TestTheEndpointsSocketsAreUsed: connections are made by the given function, with a deadline of five seconds for the whole check.
+func TestTheEndpointsSocketsAreUsed(t *testing.T) {
+	w := newWorld(t, ocspAt("/ocsp"))
+	var mu sync.Mutex
+	var deadlines []time.Time
+	begin := time.Now()
+	w.checker = New(Options{Dir: w.dir, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		d, ok := ctx.Deadline()
+		if !ok {
+			t.Error("no deadline")
+		}
+		mu.Lock()
+		deadlines = append(deadlines, d)
+		mu.Unlock()
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}})
+	w.put("/crl", crl(t, w.root))
+	w.says(now, pki.Rules{CRLCheck: pki.CRLStrong}, 0)
+	end := time.Now()
+	mu.Lock()
+	defer mu.Unlock()
+	if len(deadlines) != 2 || !deadlines[0].Equal(deadlines[1]) || deadlines[0].Before(begin.Add(MaxTime)) || deadlines[0].After(end.Add(MaxTime)) {
+		t.Errorf("%v; %v %v", deadlines, begin, end)
+	}
+}
+
+// TestOneCheckIsBounded: in places that it asks and in bytes over all of them.
+func TestOneCheckIsBounded(t *testing.T) {
+	w := newWorld(t, func(w *world, c *x509.Certificate) {
+		c.CRLDistributionPoints = nil
+		for i := range 30 {
+			c.CRLDistributionPoints = append(c.CRLDistributionPoints, w.url(fmt.Sprintf("/%d", i)))
+			c.OCSPServer = append(c.OCSPServer, w.url(fmt.Sprintf("/ocsp%d", i)))
+		}
+	})
+	w.says(now, pki.Rules{CRLCheck: pki.CRLStrong}, pki.RevocationUnknown)
+	total := 0
+	for _, n := range w.hits {
+		total += n
+	}
+	if total != MaxURLs {
+		t.Errorf("%d places were asked", total)
+	}
+	large := newWorld(t, func(w *world, c *x509.Certificate) { c.CRLDistributionPoints = []string{w.url("/a"), w.url("/b")} })
+	large.put("/a", make([]byte, MaxBytes*3/4))
+	large.put("/b", make([]byte, MaxBytes*3/4))
+	err := large.check(now, pki.Rules{CRLCheck: pki.CRLStrong})
+	if cause(t, err) != pki.RevocationUnknown || !contains2(err.Error(), "/a: it is no revocation list", "/b: the answer is larger") {
+		t.Error(err)
+	}
+}
+
+// TestDeadServersAreNotAskedForAMinute: otherwise each negotiation would wait for them.
+func TestDeadServersAreNotAskedForAMinute(t *testing.T) {
+	w := newWorld(t)
+	w.says(now, pki.Rules{}, 0)
+	if w.hit("/crl") != 1 {
+		t.Errorf("asked %d times", w.hit("/crl"))
+	}
+	w.says(now.Add(retry-time.Second), pki.Rules{CRLCheck: pki.CRLStrong}, pki.RevocationUnknown)
+	if w.hit("/crl") != 1 {
+		t.Error("asked again")
+	}
+	w.put("/crl", crl(t, w.root))
+	w.says(now.Add(retry), pki.Rules{CRLCheck: pki.CRLStrong}, 0)
+	// The clock went back: what failed in the future says nothing.
+	v := newWorld(t)
+	v.says(now.Add(time.Hour), pki.Rules{}, 0)
+	v.put("/crl", crl(t, v.root))
+	v.says(now, pki.Rules{CRLCheck: pki.CRLStrong}, 0)
+}
+
+// TestManyChecksFetchOnce: what several need at once is fetched once.
+func TestManyChecksFetchOnce(t *testing.T) {
+	w := newWorld(t)
+	list := crl(t, w.root, revokes(1, w.machine))
+	const n = 20
+	waiting := make(chan struct{})
+	w.on("/crl", func(rw http.ResponseWriter, _ *http.Request) {
+		<-waiting
+		rw.Write(list)
+	})
+	results := make(chan error, n)
+	var started sync.WaitGroup
+	for range n {
+		started.Add(1)
+		go func() {
+			started.Done()
+			results <- w.checker.Check(context.Background(), now, []*x509.Certificate{w.machine.Cert, w.root.Cert}, pki.Rules{})
+		}()
+	}
+	started.Wait()
+	close(waiting)
+	for range n {
+		if err := <-results; cause(t, err) != pki.Revoked {
+			t.Error(err)
+		}
+	}
+	if w.hit("/crl") != 1 {
+		t.Errorf("fetched %d times", w.hit("/crl"))
+	}
+}
