@@ -68,8 +68,8 @@ func TestTheEndpointsSocketsAreUsed(t *testing.T) {
 	}
 }
 
-// TestOneCheckIsBounded: in places that it asks and in bytes over all of them.
-func TestOneCheckIsBounded(t *testing.T) {
+// TestP24OneCheckIsBounded: in places that it asks and in bytes over all of them.
+func TestP24OneCheckIsBounded(t *testing.T) {
 	w := newWorld(t, func(w *world, c *x509.Certificate) {
 		c.CRLDistributionPoints = nil
 		for i := range 30 {
