@@ -24,6 +24,7 @@ const (
 	exitPermission exitCode = 5
 	exitInUse      exitCode = 6
 	exitNotFound   exitCode = 7
+	exitDiffers    exitCode = 8
 )
 
 const exitHelp = `Exit codes are stable:
@@ -36,6 +37,7 @@ const exitHelp = `Exit codes are stable:
   5  permission is missing: not root, a capability missing, or another user's socket
   6  something is in use: the socket by another instance, a port by another process
   7  the running instance knows no such peer, rule, SA or policy
+  8  policy diff found differences
 
 goipsec ping ends with that of the first layer that failed:
 
@@ -85,6 +87,8 @@ func codeOf(err error) exitCode {
 		return exitOK
 	case isCoded:
 		return code
+	case errors.Is(err, errDiffers):
+		return exitDiffers
 	case errors.As(err, &wrong):
 		return exitUsage
 	case errors.As(err, &file), errors.As(err, &expansion):

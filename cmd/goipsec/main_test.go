@@ -137,7 +137,7 @@ func TestExitCodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for code := exitOK; code <= exitNotFound; code++ {
+	for code := exitOK; code <= exitDiffers; code++ {
 		_, meaning, ok := strings.Cut(exitHelp, fmt.Sprintf("\n  %d  ", code))
 		meaning, _, _ = strings.Cut(meaning, "\n")
 		if !ok || !strings.Contains(string(page), fmt.Sprintf("| %d | %s |", code, meaning)) {

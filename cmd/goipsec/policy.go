@@ -3,6 +3,6 @@ package main
 import "github.com/spf13/cobra"
 
 func policyCommand() *cobra.Command {
-	return parent("policy", "Check, show, explain, assign, import and export policies", policyCheckCommand(), policyShowCommand(), policyExplainCommand(),
-		policyAssignCommand(), policyUnassignCommand(), policyImportCommand(), policyExportCommand())
+	return parent("policy", "Check, show, explain, compare, assign, import and export policies", policyCheckCommand(), policyShowCommand(), policyExplainCommand(),
+		policyDiffCommand(), policyAssignCommand(), policyUnassignCommand(), policyImportCommand(), policyExportCommand())
 }
