@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/testpki"
 )
 
 // packet is a question in words: "out SRC DST [PROTO [SPORT DPORT]]" and which rule must answer, "" for none.
@@ -72,10 +74,29 @@ var exampleFiles = map[string]struct {
 	"manual-keys.yaml": {"192.0.2.1", []sample{
 		{"in 192.0.2.2 192.0.2.1 6 40000 80", "peer", "negotiate"},
 	}, []string{"manual keys stand in the policy file"}},
+	"certificates.yaml": {"192.0.2.1", []sample{
+		{"out 192.0.2.1 10.20.3.4 6 40000 443", "servers", "negotiate"},
+		{"in 10.20.3.4 192.0.2.1 6 443 40000", "servers", "negotiate"},
+		{"out 192.0.2.1 10.21.3.4 6 40000 443", "", ""},
+	}, []string{"a group shares the pre-shared key"}},
 	"windows-tunnel.yaml": {"203.0.113.1 192.168.1.1", []sample{
 		{"out 192.168.1.7 192.168.2.9 6 40000 80", "leaving", "negotiate"},
 		{"in 192.168.2.9 192.168.1.7 6 80 40000", "leaving", "negotiate"},
 	}, nil},
+}
+
+// exampleKeys gives the files that examples name and that every host must make for itself.
+func exampleKeys(t *testing.T) func(string) ([]byte, os.FileMode, error) {
+	root := testpki.Root(t, "root", testpki.Around(time.Now()))
+	machine := root.Issue(t, "machine", testpki.Around(time.Now()))
+	files := map[string][]byte{"machine.pem": machine.PEM(), "machine.key": machine.KeyPEM(t), "company-root.pem": testpki.CertificatesPEM(root.Cert),
+		"servers.key": []byte("throw-away-example-key-S2FmZmVlaGF1cw")}
+	return func(name string) ([]byte, os.FileMode, error) {
+		if data, ok := files[filepath.Base(name)]; ok {
+			return data, 0o600, nil
+		}
+		return nil, 0, os.ErrNotExist
+	}
 }
 
 func TestExamplesDecideAsTheySay(t *testing.T) {
@@ -89,7 +110,7 @@ func TestExamplesDecideAsTheySay(t *testing.T) {
 			if !ok {
 				t.Fatal("the test does not know this example")
 			}
-			f, err := Load(path)
+			f, err := LoadWith(path, Options{StrictKeyFiles: true, ReadKey: exampleKeys(t)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,9 @@
 package endpoint
 
 import (
+	"context"
+	"errors"
+	"net"
 	"net/netip"
 
 	"github.com/goipsec/goipsec/pkg/dataplane"
@@ -30,6 +33,8 @@ type host interface {
 	sourceFor(remote netip.Addr) (netip.Addr, error)
 	// pathMTU is that of the path to remote, in bytes.
 	pathMTU(remote netip.Addr) int
+	// dial connects to a server that the endpoint itself asks, around the device.
+	dial(ctx context.Context, network, address string) (net.Conn, error)
 	// deviceChanged is called when the device went up or down or changed its MTU.
 	deviceChanged()
 	// describe fills what status says about the host.
@@ -92,6 +97,10 @@ func (h *partsHost) pathMTU(netip.Addr) int {
 		return h.parts.PathMTU
 	}
 	return defaultPathMTU
+}
+
+func (h *partsHost) dial(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("this endpoint has no network but its peers")
 }
 
 func (h *partsHost) deviceChanged() {}

@@ -138,6 +138,10 @@ func readPaths(from netio.PathEvents) <-chan netio.PathEvent {
 
 func (h *systemHost) netio() netio.Options { return netio.Options{Mark: h.id.Mark} }
 
+func (h *systemHost) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return netio.Dial(ctx, network, address, h.netio())
+}
+
 // openSockets binds UDP and raw sockets on the listen addresses, or on every address of the families that the host has.
 func (h *systemHost) openSockets(o *opened) error {
 	addrs, optional := h.opts.Listen, false

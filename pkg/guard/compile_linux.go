@@ -28,7 +28,8 @@ type compiler struct {
 	table *nftables.Table
 	cfg   *Config
 	sets  int
-	// noRanges keeps to what a kernel before 5.6 can: rules with ranges are asked one by one.
+	// noRanges keeps to what a kernel before 5.6, or one without nft_socket, can: rules with ranges are asked one by one, and answers to the endpoint's own
+	// questions to servers pass only where the policy lets them.
 	noRanges bool
 }
 
@@ -44,6 +45,9 @@ func (c *compiler) compile() error {
 	input := c.chain(chainInput, nftables.ChainHookInput)
 	c.passes(input, expr.MetaKeyIIFNAME, true)
 	c.pathMTU(input)
+	if c.cfg.MarkMask != 0 && !c.noRanges {
+		c.add(input, match{}.toMarked(c.cfg.Mark, c.cfg.MarkMask).verdict(Accept), "to the endpoint's own sockets")
+	}
 	c.exemptions(input)
 	// IPv6 is put together behind this hook only. A datagram is judged by its first fragment, which has the ports; without that one the others are
 	// never put together, and the kernel refuses fragments that overlap (RFC 5722). To drop the others would drop protected datagrams in parts too: a

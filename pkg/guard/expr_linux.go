@@ -112,6 +112,13 @@ func (m match) marked(mark, mask uint32) match {
 	return append(m, eq(native32(mark&mask)))
 }
 
+// toMarked matches packets for a socket that carries a mark: answers of servers that the endpoint itself asks.
+func (m match) toMarked(mark, mask uint32) match {
+	m = append(m, &expr.Socket{Key: expr.SocketKeyMark, Register: register},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 4, Mask: native32(mask), Xor: native32(0)})
+	return append(m, eq(native32(mark&mask)))
+}
+
 func (m match) verdict(v Verdict) match {
 	if v == Accept {
 		return append(m, &expr.Verdict{Kind: expr.VerdictAccept})

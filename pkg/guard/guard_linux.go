@@ -26,7 +26,7 @@ func install(cfg Config) error {
 		return err
 	}
 	err := write(&cfg, false)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
 		err = write(&cfg, true)
 	}
 	return err

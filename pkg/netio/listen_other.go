@@ -4,6 +4,7 @@ package netio
 
 import (
 	"net/netip"
+	"syscall"
 )
 
 func listenUDP(local netip.AddrPort, o Options) (Conn, error) { return listenPortable(local, o) }
@@ -15,6 +16,8 @@ func openClear(Options) (Conn, error) { return nil, ErrUnavailable }
 func pathMTU(netip.Addr, Options) (int, error) { return 0, ErrUnavailable }
 
 func listenPathEvents(Options) (PathEvents, error) { return nil, ErrUnavailable }
+
+func setMark(syscall.RawConn, uint32) error { return nil }
 
 func portHolder(netip.AddrPort) string { return "" }
 

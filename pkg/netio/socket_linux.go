@@ -1,6 +1,7 @@
 package netio
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -50,6 +51,15 @@ func newSocket(family, kind, proto int, o Options) (fd int, err error) {
 		}
 	}
 	return fd, nil
+}
+
+// setMark marks a socket that the net package has made; 0 leaves it as it is.
+func setMark(c syscall.RawConn, mark uint32) (err error) {
+	if mark == 0 {
+		return nil
+	}
+	failed := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, int(mark)) })
+	return errors.Join(failed, err)
 }
 
 // finish binds fd and hands it to the poller. On an error fd is closed.
