@@ -133,31 +133,36 @@ func TestP25NobodyIsSomebodyElse(t *testing.T) {
 		return []string{"C=CH, O=Lab, CN=" + p, p + ".example", p + "@example.com", "192.0.2." + n, "2001:db8::" + n}
 	}
 	for kind, id := range ids(bob, "bob", "2") {
-		if r := judgePeer(context.Background(), time.Now(), question(root, bob, id, "", t), pki.Rules{}, nil); r != nil {
+		if r := judgePeer(context.Background(), time.Now(), question(root, bob, id, "", t), pki.Rules{}, saysYes{}); r != nil {
 			t.Errorf("bob as %s of himself: %v", kind, r)
 		}
-		if r := judgePeer(context.Background(), time.Now(), question(root, alice, id, "", t), pki.Rules{}, nil); r == nil || r.Notify != isakmp.InvalidIDInformation {
+		if r := judgePeer(context.Background(), time.Now(), question(root, alice, id, "", t), pki.Rules{}, saysYes{}); r == nil || r.Notify != isakmp.InvalidIDInformation {
 			t.Errorf("alice as bob by %s: %v", kind, r)
 		}
 	}
 	for kind, id := range ids(alice, "alice", "1") {
 		for _, want := range wants("bob", "2") {
-			if r := judgePeer(context.Background(), time.Now(), question(root, alice, id, want, t), pki.Rules{}, nil); r == nil {
+			if r := judgePeer(context.Background(), time.Now(), question(root, alice, id, want, t), pki.Rules{}, saysYes{}); r == nil {
 				t.Errorf("alice as %s where %s is wanted", kind, want)
 			}
 		}
 		for _, want := range wants("alice", "1") {
-			if r := judgePeer(context.Background(), time.Now(), question(root, alice, id, want, t), pki.Rules{}, nil); r != nil {
+			if r := judgePeer(context.Background(), time.Now(), question(root, alice, id, want, t), pki.Rules{}, saysYes{}); r != nil {
 				t.Errorf("alice as %s where %s is wanted: %v", kind, want, r)
 			}
 		}
 	}
 	for _, id := range []isakmp.Identification{{Type: isakmp.IDKeyID, Data: []byte("bob")}, {Type: isakmp.IDIPv4Subnet, Data: make([]byte, 8)}, {}} {
-		if r := judgePeer(context.Background(), time.Now(), question(root, bob, id, "", t), pki.Rules{}, nil); r == nil {
+		if r := judgePeer(context.Background(), time.Now(), question(root, bob, id, "", t), pki.Rules{}, saysYes{}); r == nil {
 			t.Errorf("an identity of type %d is taken", id.Type)
 		}
 	}
 }
+
+// saysYes finds nothing revoked.
+type saysYes struct{}
+
+func (saysYes) Check(context.Context, time.Time, []*x509.Certificate, pki.Rules) error { return nil }
 
 // saysNo refuses every certificate whose path it is asked about.
 type saysNo struct{ asked int }

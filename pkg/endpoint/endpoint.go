@@ -15,6 +15,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
 	"github.com/goipsec/goipsec/pkg/keylog"
 	"github.com/goipsec/goipsec/pkg/netio"
+	"github.com/goipsec/goipsec/pkg/pki/revocation"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/sa"
 	"github.com/goipsec/goipsec/pkg/suite"
@@ -33,7 +34,7 @@ type Endpoint struct {
 	engine *ike.Engine
 	keys   *keylog.Log
 
-	revocation revocation // nil: nothing is asked
+	revocation revocationCheck
 
 	events   chan dataplane.Event
 	control  chan dataplane.Datagram
@@ -117,6 +118,7 @@ func (e *Endpoint) prepare() (err error) {
 			err = errors.Join(err, e.host.close(), e.closeKeys())
 		}
 	}()
+	e.revocation = revocation.New(revocation.Options{Dial: e.host.dial, Log: e.log})
 	if e.compiled, err = policy.CompileOn(e.policy, e.look(e.started, e.policy)); err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/goipsec/goipsec/pkg/policy"
 )
 
-// revocation says whether a certificate was revoked. Its chain ends in an authority of the policy.
-type revocation interface {
+// revocationCheck says whether a certificate was revoked. Its chain ends in an authority of the policy.
+type revocationCheck interface {
 	Check(ctx context.Context, now time.Time, chain []*x509.Certificate, r pki.Rules) error
 }
 
@@ -52,7 +52,7 @@ func (e *Endpoint) judge(ask isakmp.Ask) {
 
 // judgePeer decides whether a peer is who it says it is: its certificate's path must end in an authority of one of the rule's certificate methods, hold
 // the identity that the peer shows and that the method wants, and not be revoked. Of several reasons to refuse, that of the path that came furthest is told.
-func judgePeer(ctx context.Context, now time.Time, ask *isakmp.Ask, rules pki.Rules, revoked revocation) *isakmp.Refusal {
+func judgePeer(ctx context.Context, now time.Time, ask *isakmp.Ask, rules pki.Rules, revoked revocationCheck) *isakmp.Refusal {
 	sent, err := pki.ParseChain(ask.Certificates)
 	if err != nil {
 		return refusalOf(err)
@@ -72,10 +72,7 @@ func judgePeer(ctx context.Context, now time.Time, ask *isakmp.Ask, rules pki.Ru
 			err = a.Cert.Remote.Accept(chain[0], id)
 		}
 		if err == nil {
-			if revoked != nil {
-				err = revoked.Check(ctx, now, chain, rules)
-			}
-			return refusalOf(err)
+			return refusalOf(revoked.Check(ctx, now, chain, rules))
 		}
 		if first == nil || causeOf(first) == pki.UnknownCA {
 			first = err

@@ -126,16 +126,21 @@ func (s *StrongSwan) Credentials(files map[string]string) {
 		}
 	}
 	for name, text := range files {
-		if text == "" {
-			continue
+		if text != "" {
+			s.Credential(name, text)
 		}
-		path := s.dir + "/swanctl/" + name
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			s.lab.t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			s.lab.t.Fatal(err)
-		}
+	}
+}
+
+// Credential adds a certificate, key or list to strongSwan's directory.
+func (s *StrongSwan) Credential(name, text string) {
+	s.lab.t.Helper()
+	path := s.dir + "/swanctl/" + name
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		s.lab.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.lab.t.Fatal(err)
 	}
 }
 
