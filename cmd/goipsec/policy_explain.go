@@ -65,5 +65,5 @@ func carriers(ctx context.Context, client *control.Client, s endpoint.Status, k 
 			lines = append(lines, c.String())
 		}
 	}
-	x.Compare(inspect.Running{Policy: a.Policy, Direction: a.Direction, Filter: a.Filter, Rule: a.Rule, Action: a.Action, Carriers: lines})
+	x.Compare(inspect.Running{Policy: a.Policy, Direction: a.Direction, Filter: a.Filter, Rule: a.Rule, Action: a.Action, Dynamic: a.Dynamic, Carriers: lines})
 }

@@ -16,6 +16,8 @@ import (
 type snapshot struct {
 	index *classifier.Index[*entry]
 	byID  map[string]*entry
+	// dynamic are filters that the default response rule made: they decide where none of index does. Nil if there are none.
+	dynamic *classifier.Index[*entry]
 	// exempt passes whatever the filters say.
 	exempt policy.Exemptions
 }
@@ -25,7 +27,10 @@ func (s *snapshot) find(k *packet.Key) *entry {
 	if s.exempt.Match(k) {
 		return nil
 	}
-	e, _ := s.index.Lookup(k)
+	if e, ok := s.index.Lookup(k); ok || s.dynamic == nil {
+		return e
+	}
+	e, _ := s.dynamic.Lookup(k)
 	return e
 }
 
@@ -135,24 +140,18 @@ func (e *entry) remove(child uint64) {
 }
 
 // Apply makes c the policy of outbound packets. Entries whose filter is in both policies keep their SAs and their held packets;
-// packets held for a filter that is gone are dropped.
-func (p *Plane) Apply(c *policy.Compiled) {
+// packets held for a filter that is gone are dropped. Dynamic filters decide where no filter of c does.
+func (p *Plane) Apply(c *policy.Compiled, dynamic ...*policy.QuickModeFilter) {
 	p.install.Lock()
 	defer p.install.Unlock()
 	old := p.snapshot.Load()
 	next := &snapshot{byID: make(map[string]*entry, len(c.Outbound)), exempt: c.Policy.Exemptions}
-	entries := make([]classifier.Entry[*entry], 0, len(c.Outbound))
-	for _, f := range c.Outbound {
-		e := &entry{filter: f}
-		if old != nil {
-			if kept := old.byID[f.ID]; kept != nil {
-				e = kept
-			}
-		}
-		next.byID[f.ID] = e
-		entries = append(entries, classifier.Entry[*entry]{Filter: f.Filter, Value: e})
+	next.index = classifier.Build(next.entries(old, c.Outbound))
+	if len(dynamic) > 0 {
+		list := next.entries(old, dynamic)
+		classifier.Sort(list, nil)
+		next.dynamic = classifier.Build(list)
 	}
-	next.index = classifier.Build(entries)
 	p.snapshot.Store(next)
 	if old == nil {
 		return
@@ -162,6 +161,22 @@ func (p *Plane) Apply(c *policy.Compiled) {
 			p.dropHeld(e)
 		}
 	}
+}
+
+// entries makes entries for filters, or takes those of old that have the same ID.
+func (s *snapshot) entries(old *snapshot, filters []*policy.QuickModeFilter) []classifier.Entry[*entry] {
+	list := make([]classifier.Entry[*entry], 0, len(filters))
+	for _, f := range filters {
+		e := &entry{filter: f}
+		if old != nil {
+			if kept := old.byID[f.ID]; kept != nil {
+				e = kept
+			}
+		}
+		s.byID[f.ID] = e
+		list = append(list, classifier.Entry[*entry]{Filter: f.Filter, Value: e})
+	}
+	return list
 }
 
 // Install hangs an outbound bundle on the entry of a filter and sends what was held for it. pair is that of a transport filter. It reports

@@ -19,7 +19,7 @@ var errNoSource = errors.New("this host has no address of the peer's family")
 // plan says what must be routed into the TUN device for a policy: wherever an outbound filter that blocks or protects points to. Filters that permit need
 // no route: what they except is captured, if at all, by what they are exceptions from.
 // What rules for *me* point to is captured whether or not the host has an address now: it may have one the next moment, and use it at once.
-func plan(c *policy.Compiled, own []netip.Addr, owned families, sourceFor func(netip.Addr) (netip.Addr, error)) route.Plan {
+func plan(c *policy.Compiled, dynamic []*policy.QuickModeFilter, own []netip.Addr, owned families, sourceFor func(netip.Addr) (netip.Addr, error)) route.Plan {
 	var p route.Plan
 	seen := map[netip.Prefix]bool{}
 	for _, f := range c.Outbound {
@@ -32,7 +32,7 @@ func plan(c *policy.Compiled, own []netip.Addr, owned families, sourceFor func(n
 			}
 		}
 	}
-	for _, f := range c.Outbound {
+	for _, f := range slices.Concat(c.Outbound, dynamic) {
 		if f.Action == policy.Permit {
 			continue
 		}
@@ -132,6 +132,15 @@ func guardRules(list []*policy.QuickModeFilter) []guard.Rule {
 		rules = append(rules, guard.Rule{Filter: f.Filter, Verdict: verdict})
 	}
 	return rules
+}
+
+// twinsOf are the same filters for the opposite direction.
+func twinsOf(list []*policy.QuickModeFilter) []*policy.QuickModeFilter {
+	twins := make([]*policy.QuickModeFilter, 0, len(list))
+	for _, f := range list {
+		twins = append(twins, f.Twin)
+	}
+	return twins
 }
 
 // inboundRules are those for packets that arrive, by the filters with me left open. Right before a filter, so that heavier ones still decide, stand the pairs of

@@ -19,7 +19,7 @@ type stubborn struct {
 	applied []*policy.Compiled
 }
 
-func (h *stubborn) apply(c *policy.Compiled) error {
+func (h *stubborn) apply(c *policy.Compiled, dynamic []*policy.QuickModeFilter) error {
 	h.applied = append(h.applied, c)
 	if h.refuse--; h.refuse >= 0 {
 		return errors.New("the kernel says no")

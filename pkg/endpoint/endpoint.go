@@ -75,6 +75,7 @@ type Endpoint struct {
 
 	searching sync.Mutex // one search at a time, outside of that goroutine
 	soft      softTable
+	dynamic   map[string]*dynamicFilter // of the default response rule, by ID
 }
 
 // firstManual keeps the IDs of manual children apart from those of the key exchange.
@@ -92,7 +93,7 @@ func New(opts Options) (*Endpoint, error) {
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
 		verdicts: make(chan verdict), judging: make(chan struct{}, maxJudged), renewing: make(chan struct{}, 1),
 		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}},
-		checking: make(chan struct{}, maxChecking), assigned: map[string]netip.Prefix{}}
+		checking: make(chan struct{}, maxChecking), assigned: map[string]netip.Prefix{}, dynamic: map[string]*dynamicFilter{}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {
 		return nil, err

@@ -225,6 +225,9 @@ func (e *Endpoint) ensureChild(now time.Time, info *isakmp.ChildSA) *child {
 	if c := e.children[info.ID]; c != nil {
 		return c
 	}
+	if info.Dynamic && !e.respond(now, info) {
+		return nil
+	}
 	rule := e.ruleOf(info.Filter)
 	if rule == nil {
 		return nil
@@ -372,6 +375,7 @@ func (e *Endpoint) housekeeping(now time.Time) {
 		}
 	}
 	e.keepSoft(now)
+	e.keepDynamic(now)
 	e.plane.Expire(now, e.opts.HoldTime)
 	e.renewCertificates(now)
 	if e.behind || e.usesLive && e.serversChanged(now) {

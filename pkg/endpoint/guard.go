@@ -27,8 +27,9 @@ func (h *systemHost) setGuard(c *policy.Compiled) error {
 	h.keepCounts()
 	err = guard.Install(guard.Config{Instance: h.opts.Instance, Device: h.name, Mark: route.MarkBase, MarkMask: route.MarkMask,
 		Ports: []uint16{h.opts.Port, h.opts.NATPort}, Me: []netip.Addr{policy.Me4, policy.Me6}, NotMe: innerAddresses(c.Policy),
-		Inbound: inboundRules(open.Inbound, c.Inbound, h.soft), Outbound: guardRules(open.Outbound),
-		Exempt: c.Policy.Exemptions.Filters(), ExemptBroadcast: c.Policy.Exemptions&policy.ExemptMulticast != 0})
+		Inbound:  append(inboundRules(open.Inbound, c.Inbound, h.soft), guardRules(twinsOf(h.dynamic))...),
+		Outbound: append(guardRules(open.Outbound), guardRules(h.dynamic)...),
+		Exempt:   c.Policy.Exemptions.Filters(), ExemptBroadcast: c.Policy.Exemptions&policy.ExemptMulticast != 0})
 	h.counted = h.counted || err == nil
 	return err
 }

@@ -20,8 +20,8 @@ type host interface {
 	look(p *policy.Policy, live bool) policy.LocalHost
 	// open makes device, sockets, routes and guard for a policy. What it made, close takes back.
 	open(c *policy.Compiled) (*opened, error)
-	// apply changes routes and guard to those of another policy, or of the same one after a change of addresses.
-	apply(c *policy.Compiled) error
+	// apply changes routes and guard to those of another policy, or of the same one after a change of addresses or of its dynamic filters.
+	apply(c *policy.Compiled, dynamic []*policy.QuickModeFilter) error
 	// inForce says that the policy in force was expanded for these addresses of the host.
 	inForce(own []netip.Addr)
 	// stranger reports whether an address is the host's and the policy in force does not know it; leaveOut that it knows it, and does not count it as *me*.
@@ -75,7 +75,7 @@ func (h *partsHost) open(c *policy.Compiled) (*opened, error) {
 	return &opened{device: h.parts.Device, udp: h.parts.UDP, mtu: mtu}, nil
 }
 
-func (h *partsHost) apply(*policy.Compiled) error { return nil }
+func (h *partsHost) apply(*policy.Compiled, []*policy.QuickModeFilter) error { return nil }
 
 func (h *partsHost) soften(map[string][]dataplane.Pair) error { return nil }
 

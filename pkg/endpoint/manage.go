@@ -181,6 +181,14 @@ func (e *Endpoint) Explain(q Question) (Explanation, error) {
 				break
 			}
 		}
+		if x.FilterID == "" && x.Action == "none" {
+			for _, f := range e.dynamicFilters() {
+				if out := f.Filter; x.Direction == "outbound" && out.Match(&key) || x.Direction == "inbound" && f.Twin.Filter.Match(&key) {
+					x.FilterID, x.Filter, x.Rule, x.Action, x.Dynamic = f.ID, f.Filter.String(), f.Rule.Name, f.Action.String(), true
+					break
+				}
+			}
+		}
 		for id, c := range e.children {
 			for _, in := range c.in {
 				sel := in.Config().Selector

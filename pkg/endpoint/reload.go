@@ -62,8 +62,11 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicyFile, err)
 	}
-	if err := e.host.apply(c); err != nil {
-		return errors.Join(err, e.host.apply(e.compiled))
+	before := e.dynamic
+	e.dynamic = e.dynamicUnder(c)
+	if err := e.host.apply(c, e.dynamicFilters()); err != nil {
+		e.dynamic = before
+		return errors.Join(err, e.host.apply(e.compiled, e.dynamicFilters()))
 	}
 	old := e.compiled
 	if p != e.policy {
@@ -71,7 +74,7 @@ func (e *Endpoint) change(now time.Time, p *policy.Policy) error {
 	}
 	e.policy, e.compiled, e.applied = p, c, now
 	e.keepAssigned(p)
-	e.plane.Apply(c)
+	e.plane.Apply(c, e.dynamicFilters()...)
 	e.host.inForce(c.Host.Addresses)
 	e.warnAnew(old)
 	e.engine.SetPolicy(now, c)

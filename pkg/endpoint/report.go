@@ -32,6 +32,7 @@ func (e *Endpoint) report(now time.Time, s *Status) {
 	e.reportHead(now, s)
 	e.reportPeers(now, s)
 	e.reportSoft(now, s)
+	e.reportDynamic(now, s)
 	s.Failures = slices.Clone(e.failures)
 	slices.Reverse(s.Failures)
 	states := e.childStates(now)

@@ -67,6 +67,6 @@ func BenchmarkMePlan(b *testing.B) {
 	var owned families
 	owned.see(own)
 	for b.Loop() {
-		plan(c, own, owned, func(netip.Addr) (netip.Addr, error) { return own[0], nil })
+		plan(c, nil, own, owned, func(netip.Addr) (netip.Addr, error) { return own[0], nil })
 	}
 }

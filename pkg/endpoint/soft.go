@@ -150,6 +150,9 @@ func (e *Endpoint) filterOf(id string) *policy.QuickModeFilter {
 			return f
 		}
 	}
+	if d := e.dynamic[id]; d != nil {
+		return d.filter
+	}
 	return nil
 }
 

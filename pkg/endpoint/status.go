@@ -31,27 +31,28 @@ type Status struct {
 	Started       time.Time `json:"started"`
 	Now           time.Time `json:"now"` // when the status was taken
 
-	Policy      PolicyStatus  `json:"policy"`
-	TUN         TUNStatus     `json:"tun"`
-	Listen      []Listener    `json:"listen"`
-	Addresses   []netip.Addr  `json:"addresses"`   // what *me* stands for
-	Peers       []Peer        `json:"peers"`       // main-mode SAs
-	Children    []Child       `json:"children"`    // quick-mode SAs, manual ones included
-	Negotiating []Negotiation `json:"negotiating"` // under way
-	Soft        []SoftSA      `json:"soft"`        // soft SAs: what flows in clear because the peer gave no reply
-	Failures    []Failure     `json:"failures"`    // the last ones, newest first
-	Traffic     Traffic       `json:"traffic"`     // conservation counters of the data plane
-	Drops       Drops         `json:"drops"`       // packets by typed reason
-	GuardDrops  Drops         `json:"guard_drops"` // clear packets that the guard refused since the start: "inbound", "outbound", "unreadable"; null without a guard
-	IKE         IKECounters   `json:"ike"`         // what the key exchange refused
-	Negotiated  Negotiations  `json:"negotiated"`  // by result
-	Counts      SACounts      `json:"counts"`      // of SAs, now
-	Statistics  Statistics    `json:"statistics"`  // under the names of the IP Security Monitor
-	Warnings    []string      `json:"warnings"`    // what an administrator should know, for people
-	Guard       string        `json:"guard"`       // the firewall that it is made of ("nftables", "pf", "wfp"), or "off"
-	KeyLog      string        `json:"keylog"`      // directory of the key log, "" when off
-	LastReload  string        `json:"last_reload"` // "", or how the last reload ended
-	ConfigPath  string        `json:"config_path"` // the policy file
+	Policy      PolicyStatus    `json:"policy"`
+	TUN         TUNStatus       `json:"tun"`
+	Listen      []Listener      `json:"listen"`
+	Addresses   []netip.Addr    `json:"addresses"`       // what *me* stands for
+	Peers       []Peer          `json:"peers"`           // main-mode SAs
+	Children    []Child         `json:"children"`        // quick-mode SAs, manual ones included
+	Negotiating []Negotiation   `json:"negotiating"`     // under way
+	Dynamic     []DynamicFilter `json:"dynamic_filters"` // filters that the default response rule made
+	Soft        []SoftSA        `json:"soft"`            // soft SAs: what flows in clear because the peer gave no reply
+	Failures    []Failure       `json:"failures"`        // the last ones, newest first
+	Traffic     Traffic         `json:"traffic"`         // conservation counters of the data plane
+	Drops       Drops           `json:"drops"`           // packets by typed reason
+	GuardDrops  Drops           `json:"guard_drops"`     // clear packets that the guard refused since the start: "inbound", "outbound", "unreadable"; null without a guard
+	IKE         IKECounters     `json:"ike"`             // what the key exchange refused
+	Negotiated  Negotiations    `json:"negotiated"`      // by result
+	Counts      SACounts        `json:"counts"`          // of SAs, now
+	Statistics  Statistics      `json:"statistics"`      // under the names of the IP Security Monitor
+	Warnings    []string        `json:"warnings"`        // what an administrator should know, for people
+	Guard       string          `json:"guard"`           // the firewall that it is made of ("nftables", "pf", "wfp"), or "off"
+	KeyLog      string          `json:"keylog"`          // directory of the key log, "" when off
+	LastReload  string          `json:"last_reload"`     // "", or how the last reload ended
+	ConfigPath  string          `json:"config_path"`     // the policy file
 
 	// Live is what each live keyword that the system tells stands for, if the policy has any; Connections are the host's addresses by connection type.
 	Live        map[string][]netip.Addr `json:"live,omitempty"`
@@ -170,6 +171,17 @@ type PortRange struct {
 	To   uint16 `json:"to"`
 }
 
+// DynamicFilter is a filter that the default response rule made because a peer asked to protect that traffic.
+type DynamicFilter struct {
+	FilterID   string   `json:"filter_id"`
+	Filter     string   `json:"filter"`
+	Selector   Selector `json:"selector"`
+	AgeSeconds uint64   `json:"age_seconds"`
+	SAs        int      `json:"sas"` // pairs of SAs that it has
+	// SecondsLeft is set while it has none: then it goes.
+	SecondsLeft *uint64 `json:"seconds_left"`
+}
+
 // SoftSA is traffic that flows in clear because its rule falls back to clear and the peer gave no reply to IKE. Its selector is that of one pair of hosts.
 type SoftSA struct {
 	Rule        string   `json:"rule"`
@@ -255,7 +267,8 @@ type Explanation struct {
 	FilterID      string `json:"filter_id"` // "" if no filter matches
 	Filter        string `json:"filter"`
 	Rule          string `json:"rule"`
-	Action        string `json:"action"` // "block", "permit", "negotiate", "exempt" (no filter is asked), or "none"
+	Dynamic       bool   `json:"dynamic"` // the filter is one that the default response rule made
+	Action        string `json:"action"`  // "block", "permit", "negotiate", "exempt" (no filter is asked), or "none"
 	// Carriers are the IDs of the children that would carry the datagram (outbound) or must have brought it (inbound).
 	Carriers []uint64 `json:"carriers"`
 }

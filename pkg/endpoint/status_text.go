@@ -26,6 +26,7 @@ func (s Status) WriteText(w io.Writer) error {
 	t.peers(s.Peers)
 	t.children(s.Children)
 	t.soft(s.Soft)
+	t.dynamic(s.Dynamic)
 	t.negotiations(s.Negotiating)
 	t.counters(s)
 	t.failures(s.Failures)
@@ -118,6 +119,21 @@ func (t *tables) soft(list []SoftSA) {
 		rows[i] = fmt.Sprintf("  %s\t%s\t%s\t%s\t%s", s.Rule, s.Selector, elapsed(s.AgeSeconds), elapsed(s.SecondsLeft), count(s.PacketsOut, s.BytesOut))
 	}
 	t.table("soft SAs (in clear: the peer gives no reply)", len(list), "  RULE\tSELECTOR\tAGE\tLEFT\tOUT", rows)
+}
+
+func (t *tables) dynamic(list []DynamicFilter) {
+	if len(list) == 0 {
+		return
+	}
+	rows := make([]string, len(list))
+	for i, d := range list {
+		left := "-"
+		if d.SecondsLeft != nil {
+			left = elapsed(*d.SecondsLeft)
+		}
+		rows[i] = fmt.Sprintf("  %s\t%s\t%s\t%d", d.Selector, elapsed(d.AgeSeconds), left, d.SAs)
+	}
+	t.table("dynamic filters of the default response rule", len(list), "  SELECTOR\tAGE\tLEFT\tSAS", rows)
 }
 
 func (t *tables) negotiations(list []Negotiation) {

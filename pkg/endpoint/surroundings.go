@@ -68,7 +68,7 @@ func (e *Endpoint) serversChanged(now time.Time) bool {
 func (e *Endpoint) follow(now time.Time) (changed bool, err error) {
 	h := e.look(now, e.policy)
 	if h.Same(&e.compiled.Host) {
-		return false, e.host.apply(e.compiled)
+		return false, e.host.apply(e.compiled, e.dynamicFilters())
 	}
 	return true, e.change(now, e.policy)
 }

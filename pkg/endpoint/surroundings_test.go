@@ -49,9 +49,9 @@ func (h *moving) look(*policy.Policy, bool) policy.LocalHost {
 	return l
 }
 
-func (h *moving) apply(c *policy.Compiled) error {
+func (h *moving) apply(c *policy.Compiled, dynamic []*policy.QuickModeFilter) error {
 	h.applied++
-	return h.host.apply(c)
+	return h.host.apply(c, dynamic)
 }
 
 // The filters of a live keyword follow the servers within a tick, and a change that means nothing expands nothing.

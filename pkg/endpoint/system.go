@@ -39,6 +39,7 @@ type systemHost struct {
 	known    knownSources
 	owned    families
 	compiled *policy.Compiled            // that the guard enforces
+	dynamic  []*policy.QuickModeFilter   // of the default response rule
 	soft     map[string][]dataplane.Pair // pairs of hosts whose traffic flows in clear, by filter ID
 	cancel   context.CancelFunc
 
@@ -239,12 +240,13 @@ func (h *systemHost) deviceMTU(c *policy.Compiled) int {
 func (h *systemHost) applyRoutes(c *policy.Compiled) error {
 	own := h.addresses()
 	h.owned.see(own)
-	h.plan = plan(c, own, h.owned, h.sourceFor)
+	h.plan = plan(c, h.dynamic, own, h.owned, h.sourceFor)
 	return h.routes.Apply(h.plan)
 }
 
 // apply follows a new policy: the guard first, so that nothing is open between the two.
-func (h *systemHost) apply(c *policy.Compiled) error {
+func (h *systemHost) apply(c *policy.Compiled, dynamic []*policy.QuickModeFilter) error {
+	h.dynamic = dynamic
 	var err error
 	if h.guarded {
 		err = h.setGuard(c)

@@ -107,9 +107,11 @@ type settings struct {
 	fallback *policy.Fallback
 	auth     func(n int) []policy.AuthMethod // of host n, in place of the pre-shared key
 	// access makes host 1 a gateway that assigns addresses of accessPool to host 0; with a login, host 0 logs in with it and host 1 knows users.
-	access bool
-	login  string // NAME:PASSWORD
-	users  map[string]string
+	access  bool
+	login   string // NAME:PASSWORD
+	users   map[string]string
+	respond bool     // the rule is the default response rule
+	ports   []uint16 // a filter for each port of host 1, TCP
 }
 
 var (
@@ -178,6 +180,20 @@ func compile(tb testing.TB, s settings, local, remote netip.Addr, n int) *policy
 	r.Filters = []policy.GenericFilter{f}
 	if s.access {
 		s.remoteAccess(r, local, remote, n)
+	}
+	for i, p := range s.ports {
+		if f.Proto, f.DstPorts = 6, classifier.Port(p); i == 0 {
+			r.Filters = nil
+		}
+		r.Filters = append(r.Filters, f)
+	}
+	if s.respond {
+		r.Filters = nil
+		c, err := policy.Compile(&policy.Policy{Name: "p", DefaultResponse: r, KeyExchange: policy.KeyExchange{Methods: s.main, Lifetime: s.life, QuickModes: s.quick}}, []netip.Addr{local})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return c
 	}
 	c, err := policy.Compile(&policy.Policy{Name: "p", Rules: []*policy.Rule{r}, KeyExchange: policy.KeyExchange{Methods: s.main, Lifetime: s.life, QuickModes: s.quick}},
 		[]netip.Addr{local})

@@ -232,6 +232,8 @@ type Running struct {
 	// Filter is that which decides there, as classifier.Filter.String writes it; "" if none does.
 	Filter, Rule, Action string
 	Carriers             []string // its SAs, one line each
+	// Dynamic is set if the default response rule made the filter, which no file has.
+	Dynamic bool
 }
 
 // Compare adds the SAs of a running instance where it decides in the same way, and where it does not, says so. IDs of filters cannot be
@@ -242,6 +244,9 @@ func (x *Explanation) Compare(r Running) {
 		switch {
 		case d.Direction != r.Direction:
 		case d.Decides != nil && d.filter == r.Filter && d.Decides.Rule == r.Rule && d.Decides.Action == r.Action:
+			d.Carriers = append([]string{}, r.Carriers...)
+		case d.Decides == nil && r.Dynamic:
+			d.Does = []string{fmt.Sprintf("no filter of the file matches, and the running instance protects it by the dynamic filter %s of its default response rule", r.Filter)}
 			d.Carriers = append([]string{}, r.Carriers...)
 		case d.Decides == nil && r.Filter == "":
 		case r.Filter == "":

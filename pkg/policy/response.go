@@ -1,6 +1,11 @@
 package policy
 
-import "github.com/goipsec/goipsec/pkg/classifier"
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+)
 
 // addDefaultResponse notes that main mode answers everybody by the default response rule where no other rule does: the lightest filter that there can be.
 func (x *expansion) addDefaultResponse(r *Rule) {
@@ -18,12 +23,12 @@ func (x *expansion) addDefaultResponse(r *Rule) {
 }
 
 // Dynamic returns the filter that the default response rule makes for the traffic sel, which a peer has asked to protect; nil if there may be none: no default
-// response rule, a selector that is wider than two hosts, or one whose traffic is decided already by a filter of the policy, which always goes before
+// response rule, a selector that is wider than an address of this host and one of another, or one whose traffic is decided already by a filter of the policy, which always goes before
 // dynamic ones, or whose pair of hosts belongs to another rule. The filter is outbound: Src is this host. Equal selectors give filters with equal IDs
 // as long as the rule means the same.
 func (c *Compiled) Dynamic(sel classifier.Filter) *QuickModeFilter {
 	r := c.Policy.DefaultResponse
-	if r == nil || !sel.IsValid() || !sel.Src.IsHost() || !sel.Dst.IsHost() || sel.Src == sel.Dst {
+	if r == nil || !sel.IsValid() || !sel.Src.IsHost() || !sel.Dst.IsHost() || !c.isLocal(sel.Src.From) || c.isLocal(sel.Dst.From) {
 		return nil
 	}
 	if m := c.FindMainMode(sel.Src.From, sel.Dst.From); m == nil || m.Rule != r {
@@ -38,4 +43,8 @@ func (c *Compiled) Dynamic(sel classifier.Filter) *QuickModeFilter {
 	in := &QuickModeFilter{Filter: back, Action: Negotiate, Rule: r, Dynamic: true, ID: filterID(meaning, true, &back), source: source}
 	twins(out, in)
 	return out
+}
+
+func (c *Compiled) isLocal(a netip.Addr) bool {
+	return slices.ContainsFunc(c.Host.Addresses, func(own netip.Addr) bool { return own.Unmap().WithZone("") == a })
 }

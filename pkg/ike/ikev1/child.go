@@ -47,7 +47,7 @@ func (c *child) usable() bool { return c.up && !c.retired && !c.gone }
 // newChild makes the child of a quick mode whose keys are known.
 func (m *Machine) newChild(now time.Time, q *quickMode) *child {
 	s := q.s
-	sa := &isakmp.ChildSA{ID: m.newID(), PeerID: s.id, Filter: q.filter.ID, Rule: q.filter.Rule.Name, Local: s.local, Remote: s.remote,
+	sa := &isakmp.ChildSA{ID: m.newID(), PeerID: s.id, Filter: q.filter.ID, Rule: q.filter.Rule.Name, Dynamic: q.filter.Dynamic, Local: s.local, Remote: s.remote,
 		Mode: q.mode(), Selector: q.selector, ESN: q.choice.suite.any().esn, Seconds: q.seconds, Kilobytes: q.kilobytes,
 		Initiator: q.role() == isakmp.Initiator, NATLocal: s.nat.local, NATRemote: s.nat.remote,
 		OriginalLocal: q.originalLocal, OriginalRemote: q.originalRemote}
@@ -64,6 +64,7 @@ func (m *Machine) newChild(now time.Time, q *quickMode) *child {
 	}
 	c := &child{sa: sa, m: m, peer: s.peer, remoteID: s.remoteID, filter: q.filter, began: q.began, trafficAt: now}
 	m.children[sa.ID] = c
+	m.counted(c, 1)
 	s.peer.children[sa.ID] = c
 	m.index(c)
 	return c
@@ -258,6 +259,7 @@ func (m *Machine) removeChild(now time.Time, c *child, reason string, tell bool)
 	}
 	m.unindex(c)
 	delete(m.children, c.sa.ID)
+	m.counted(c, -1)
 	p := c.peer
 	delete(p.children, c.sa.ID)
 	for _, w := range append([]*want(nil), p.wants...) {

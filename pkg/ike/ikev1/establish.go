@@ -210,7 +210,7 @@ func (m *Machine) SetPolicy(now time.Time, c *policy.Compiled) {
 	m.adopt(c)
 	for _, p := range m.allPeers() {
 		for _, w := range append([]*want(nil), p.wants...) {
-			if f := m.filters[w.filter.ID]; f != nil {
+			if f := m.stillThere(w.filter); f != nil {
 				w.filter = f
 				continue
 			}
@@ -220,7 +220,7 @@ func (m *Machine) SetPolicy(now time.Time, c *policy.Compiled) {
 			p.drop(w)
 		}
 		for _, c := range childrenOf(p) {
-			if f := m.filters[c.sa.Filter]; f != nil {
+			if f := m.stillThere(c.filter); f != nil {
 				c.filter = f
 				continue
 			}

@@ -51,7 +51,8 @@ type Machine struct {
 	pools       map[netip.Prefix]*pool
 	leaseSeq    uint64
 	filters     map[string]*policy.QuickModeFilter
-	failedPeers []*peer // oldest first
+	dynamic     map[string]int // children of each dynamic filter, by its ID
+	failedPeers []*peer        // oldest first
 }
 
 type cookiePair struct{ initiator, responder isakmp.Cookie }
@@ -93,7 +94,7 @@ func New(c Config) (*Machine, error) {
 		c.HalfOpenPerPrefix = defaultPerPrefix
 	}
 	m := &Machine{cfg: c, established: map[cookiePair]*mainMode{}, initiating: map[isakmp.Cookie]*mainMode{}, peers: map[addrPair]*peer{}, asked: map[uint64]*mainMode{},
-		children: map[uint64]*child{}, outbound: map[outboundSPI]*child{}}
+		children: map[uint64]*child{}, outbound: map[outboundSPI]*child{}, dynamic: map[string]int{}}
 	m.halfOpen.init(c.HalfOpenMax, c.HalfOpenPerPrefix)
 	m.fragments.init()
 	m.logins, m.pools = map[uint64]*mainMode{}, map[netip.Prefix]*pool{}

@@ -204,6 +204,12 @@ func (q *quickMode) decide(sa isakmp.SA, offered isakmp.Selector) error {
 			continue
 		}
 		f := q.m.findFilter(q.s, sel, mode)
+		if f == nil && mode == suite.Transport {
+			var err error
+			if f, err = q.m.dynamicFilter(q.s, sel); err != nil {
+				return err
+			}
+		}
 		if f == nil {
 			continue
 		}

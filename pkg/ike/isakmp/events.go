@@ -162,6 +162,8 @@ type ChildSA struct {
 	ID, PeerID, Replaces uint64
 	Filter               string // ID of the quick-mode filter (outbound list) that decided
 	Rule                 string
+	// Dynamic is set if the filter is not one of the policy: the default response rule made it for this child's selector.
+	Dynamic bool
 	// Local and Remote are the outer addresses; the ports are those of UDP encapsulation, 0 without it.
 	Local, Remote netip.AddrPort
 	Mode          suite.Mode
