@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,6 +75,7 @@ func findings(file *config.File, c *policy.Compiled, host policy.LocalHost) []in
 		if compiled != nil {
 			list = append(list, inspect.ViewFindings(p.Name, policy.Review(compiled))...)
 		}
+		list = append(list, inspect.ViewFindings(p.Name, policy.ReviewCertificates(p, time.Now()))...)
 	}
 	return list
 }

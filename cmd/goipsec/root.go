@@ -23,7 +23,7 @@ A policy file says which traffic is permitted, blocked or protected, and how.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), connectCommand(), reloadCommand(), saCommand(), policyCommand(), pingCommand(), doctorCommand(),
-		demoCommand(), inspectCommand(), pskCommand(), xauthCommand(), benchCommand(), versionCommand(),
+		demoCommand(), inspectCommand(), pskCommand(), crlCommand(), xauthCommand(), benchCommand(), versionCommand(),
 		monitorCommand(), bugreportCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitHelp})
 	root.AddCommand(guardCommand())

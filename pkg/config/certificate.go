@@ -14,7 +14,7 @@ import (
 
 // certificateAuth reads an authentication by certificates.
 func (r *reader) certificateAuth(at map[string]*node) policy.AuthMethod {
-	c := &policy.CertAuth{}
+	c := &policy.CertAuth{Source: r.position(at["certificate"])}
 	a := policy.AuthMethod{Kind: policy.Certificate, Cert: c}
 	a.LocalID, c.Local = r.certificateName(at["local_id"], "local_id")
 	a.RemoteID, c.Remote = r.certificateName(at["remote_id"], "remote_id")

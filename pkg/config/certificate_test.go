@@ -1,7 +1,11 @@
 package config
 
 import (
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,5 +156,31 @@ func TestPassphrases(t *testing.T) {
 	}
 	if f.Assigned.Rules[1].Auth[0].Cert.Credentials != c.Credentials {
 		t.Error("two rules do not share their certificate")
+	}
+}
+
+// TestRulesWarn: what a policy lowers, and lists that are not there, are pointed out at their place.
+func TestRulesWarn(t *testing.T) {
+	p := newPlace(t)
+	p.put(t, "rubbish.crl", []byte("hunter2"), 0o644)
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: testpki.Now, NextUpdate: testpki.Now.AddDate(0, 0, 1)}, p.root.Cert, p.root.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.put(t, "good.crl", der, 0o644)
+	p.put(t, "good.pem", pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o644)
+	auth := "{certificate: gw.pem, key: gw.key, ca: root.pem}"
+	for top, says := range map[string]string{
+		"min_rsa_bits: 1024": "weak", "allow_sha1: true": "forged", "crl_check: 0": "revoked certificates are accepted", "crls: none.crl": "no such file", "crls: [good.crl, rubbish.crl]": "holds no revocation list",
+		"crls: [good.crl, good.pem]": "", "min_rsa_bits: 4096": "", "allow_sha1: false": "", "crl_check: 2": "", "ocsp: true": "", "fetch: false": "",
+	} {
+		f, err := p.parse(auth, "certificates: {"+top+"}\n", Options{})
+		if err != nil {
+			t.Errorf("%s: %v", top, err)
+			continue
+		}
+		if want := says != ""; len(f.Warnings) > 1 || want != (len(f.Warnings) == 1) || want && (!strings.Contains(f.Warnings[0].Message, says) || f.Warnings[0].Position.Line != 1) {
+			t.Errorf("%s: %v", top, f.Warnings)
+		}
 	}
 }

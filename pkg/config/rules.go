@@ -1,6 +1,14 @@
 package config
 
-import "github.com/goipsec/goipsec/pkg/pki"
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/goipsec/goipsec/pkg/pki"
+)
 
 // certificateRules reads what a policy asks of certificates.
 func (r *reader) certificateRules(n *node) pki.Rules {
@@ -23,7 +31,11 @@ func (r *reader) certificateRules(n *node) pki.Rules {
 				r.warn(v, "revoked certificates are accepted: write 1, which refuses them where revocation is known, or 2")
 			}
 		case "crls":
-			rules.CRLs, _ = r.names(v, key)
+			var nodes []*node
+			rules.CRLs, nodes = r.names(v, key)
+			for i, path := range rules.CRLs {
+				r.checkList(nodes[i], path)
+			}
 		case "ocsp":
 			rules.NoOCSP = !r.boolean(v, key)
 		case "fetch":
@@ -33,4 +45,33 @@ func (r *reader) certificateRules(n *node) pki.Rules {
 		}
 	})
 	return rules
+}
+
+// checkList warns of a file of revocation lists that is of no use as it is. It may still be put there: it is read when it is needed.
+func (r *reader) checkList(n *node, path string) {
+	read := r.opts.ReadKey
+	if read == nil {
+		read = func(name string) ([]byte, os.FileMode, error) {
+			data, err := os.ReadFile(name)
+			return data, 0, err
+		}
+	}
+	data, _, err := read(path)
+	if err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		r.warn(n, "the revocation lists in %q cannot be read: %v; with crl_check 2 certificates fail until they can", shorten(path), err)
+		return
+	}
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "X509 CRL" {
+			data = block.Bytes
+			break
+		}
+	}
+	if _, err := x509.ParseRevocationList(data); err != nil {
+		r.warn(n, "%q holds no revocation list, in DER or PEM", shorten(path))
+	}
 }

@@ -13,6 +13,7 @@ type CertAuth struct {
 	CAs         []*x509.Certificate // acceptable root authorities, preferred first
 	Local       pki.Name            // what this host shows; the zero Name: what its certificate says
 	Remote      pki.Name            // whom the peer must prove to be; the zero Name: anybody whom one of CAs knows
+	Source      Position            // where it stands in its file
 }
 
 // Current returns this host's certificates with their keys as they are now.
