@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/netip"
@@ -124,8 +125,59 @@ func (o *DoctorOptions) clock() Finding {
 	f := Finding{Name: "clock", State: OK, What: "the time of day is " + o.Now.Format(time.RFC3339)}
 	if y := o.Now.Year(); y < firstYear || y > lastYear {
 		f.State, f.Why, f.Next = Problem, "that cannot be: certificates and revocation lists would be judged wrongly", "set the clock, or let NTP set it"
+		return f
+	}
+	if o.Policy == nil {
+		return f
+	}
+	soonest := time.Time{}
+	for c := range o.certificates {
+		switch {
+		case o.Now.Before(c.NotBefore):
+			return Finding{Name: "clock", State: Problem, What: fmt.Sprintf("the certificate of %s is valid from %s on", c.Subject, c.NotBefore.Format(time.RFC3339)),
+				Why: "the clock is slow, or the certificate is for later: peers refuse it, or it refuses them", Next: "compare the clock with another"}
+		case o.Now.After(c.NotAfter):
+			return Finding{Name: "clock", State: Problem, What: fmt.Sprintf("the certificate of %s was valid until %s", c.Subject, c.NotAfter.Format(time.RFC3339)),
+				Why: "it is over, or the clock is fast", Next: "renew the certificate; a running instance takes the new file without a restart"}
+		case soonest.IsZero() || c.NotAfter.Before(soonest):
+			soonest = c.NotAfter
+		}
+	}
+	switch {
+	case soonest.IsZero():
+	case soonest.Sub(o.Now) < renewal:
+		f.State, f.What, f.Why, f.Next = Warning, f.What+"; a certificate is valid only until "+soonest.Format(time.RFC3339), "no new SA can be had after that", "renew it"
+	default:
+		f.What += "; all certificates are valid until " + soonest.Format(time.DateOnly)
 	}
 	return f
+}
+
+// renewal is how long before its end a certificate is warned of.
+const renewal = 14 * 24 * time.Hour
+
+// certificates goes through those of this host and of the authorities that the policy accepts.
+func (o *DoctorOptions) certificates(yield func(*x509.Certificate) bool) {
+	for r := range o.Policy.Policy.EveryRule {
+		for _, a := range r.Auth {
+			if a.Cert == nil {
+				continue
+			}
+			for _, c := range a.Cert.CAs {
+				if !yield(c) {
+					return
+				}
+			}
+			if a.Cert.Credentials == nil {
+				continue
+			}
+			for _, c := range a.Cert.Current() {
+				if !yield(c.Leaf()) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // captured are the prefixes whose packets should go through the instance: those that it has routes for, or those that the policy's outbound filters block or

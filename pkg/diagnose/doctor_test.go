@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/endpoint"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/testpki"
 )
 
 func TestTheClockMustBeOfThisCentury(t *testing.T) {
@@ -15,6 +17,31 @@ func TestTheClockMustBeOfThisCentury(t *testing.T) {
 		o := DoctorOptions{Now: time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)}
 		if f := o.clock(); f.State != want || (want == Problem) != (f.Next != "") {
 			t.Errorf("%d: %+v", year, f)
+		}
+	}
+}
+
+// TestTheClockIsComparedWithCertificates of this host and of the authorities it accepts.
+func TestTheClockIsComparedWithCertificates(t *testing.T) {
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	day := 24 * time.Hour
+	for _, c := range []struct {
+		name     string
+		from, to time.Duration // of the authority's certificate, from now
+		want     State
+		says     string
+	}{
+		{"valid", -day, 300 * day, OK, "until 2027-03-28"},
+		{"not yet", day, 300 * day, Problem, "is valid from 2026-06-02"},
+		{"over", -9 * day, -day, Problem, "was valid until 2026-05-31"},
+		{"soon over", -9 * day, 7 * day, Warning, "only until 2026-06-08"},
+	} {
+		ca := testpki.Root(t, "authority", testpki.Valid(now.Add(c.from), now.Add(c.to)))
+		compiled := hostRule(t)
+		compiled.Policy.Rules[0].Auth = []policy.AuthMethod{{Kind: policy.Certificate, Cert: &policy.CertAuth{CAs: ca.Path()}}}
+		o := DoctorOptions{Now: now, Policy: compiled}
+		if f := o.clock(); f.State != c.want || !strings.Contains(f.What, c.says) {
+			t.Errorf("%s: %+v", c.name, f)
 		}
 	}
 }

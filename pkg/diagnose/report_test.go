@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/ecdsa"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/config"
 	"github.com/goipsec/goipsec/pkg/endpoint"
 	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/testpki"
 )
 
 // unpack reads an archive back.
@@ -76,11 +78,24 @@ func sample(t *testing.T) (o ReportOptions, secrets []string) {
 	write("host.pem", "-----BEGIN PRIVATE KEY-----\n"+base64.StdEncoding.EncodeToString([]byte(secrets[5]))+"\n-----END PRIVATE KEY-----\n")
 	write("esp_sa", secrets[6])
 	t.Setenv("GOIPSEC_PLANTED", secrets[4])
+	write("xauth.txt", "password-Planted-for-xauth\n")
+	ca := testpki.Root(t, "authority")
+	machine := ca.Issue(t, "gw.branch.example", testpki.DNS("gw.branch.example"))
+	certificate, key := machine.Write(t, dir, "machine")
+	write("ca.pem", string(testpki.CertificatesPEM(ca.Cert)))
+	scalar, err := machine.Key.(*ecdsa.PrivateKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem := strings.Split(string(machine.KeyPEM(t)), "\n")
+	secrets = append(secrets, "password-Planted-for-xauth", string(scalar), pem[1][24:]) // before it stands what all keys have in common
 	manual := "0x" + hex.EncodeToString([]byte(secrets[7]))
 	path := write("policy.yaml", "# "+secrets[2]+"\npolicy: branch-office\ndescription: "+secrets[3]+"\nrules:\n"+
 		"  - name: to-headquarters\n    filters: [me <-> 192.0.2.2]\n    negotiate: {}\n    auth: [{psk: "+secrets[0]+"}]\n"+
 		"  - name: second\n    filters: [me <-> 192.0.2.3]\n    negotiate: {}\n    auth: [{psk_file: peer.key, remote_id: gw.partner.example}]\n"+
-		"  - name: third\n    filters: [me <-> 192.0.2.4]\n    manual: {method: ah hmac-sha256-128, spi_in: 0x1003, spi_out: 0x2003, ah_key_in: "+manual+", ah_key_out: "+manual+"}\n")
+		"  - name: third\n    filters: [me <-> 192.0.2.4]\n    manual: {method: ah hmac-sha256-128, spi_in: 0x1003, spi_out: 0x2003, ah_key_in: "+manual+", ah_key_out: "+manual+"}\n"+
+		"  - name: fourth\n    filters: [me <-> 192.0.2.5]\n    negotiate: {}\n    auth: [{certificate: "+certificate+", key: "+key+", ca: ca.pem}]\n"+
+		"  - name: fifth\n    filters: [me -> 10.0.0.0/8]\n    tunnel: {remote: 198.51.100.9}\n    negotiate: {}\n    auth: [{psk_file: peer.key, xauth: {user: alice.example, password_file: xauth.txt}}]\n")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +110,8 @@ func sample(t *testing.T) (o ReportOptions, secrets []string) {
 	}
 	o = ReportOptions{Version: "1.2", File: data, Policies: file.Policies,
 		Doctor: DoctorOptions{Instance: "test-of-report", Now: time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC), Policy: compiled, PolicyPath: path,
-			Status: &endpoint.Status{Instance: "test-of-report", ConfigPath: path, KeyLog: dir, Warnings: []string{"by a fault a warning holds " + secrets[1] + " and " + hex.EncodeToString([]byte(secrets[0]))},
+			Status: &endpoint.Status{LastReload: "by a fault the last reload holds password-Planted-for-xauth",
+				Instance: "test-of-report", ConfigPath: path, KeyLog: dir, Warnings: []string{"by a fault a warning holds " + secrets[1] + " and " + hex.EncodeToString([]byte(secrets[0]))},
 				Peers: []endpoint.Peer{{Rule: "to-headquarters", Remote: netip.MustParseAddrPort("192.0.2.2:500"), RemoteID: "C=CH, O=Ministry, CN=gw7"}}}},
 		Events: []endpoint.Event{{What: "the peer is gone", Remote: netip.MustParseAddrPort("[2001:db8::7]:4500")}}}
 	return o, secrets
@@ -172,7 +188,7 @@ func TestAnAnonymousReportHasNoNamesAndNoAddresses(t *testing.T) {
 	files := unpack(t, r)
 	host, _ := os.Hostname()
 	for name, text := range files {
-		for _, secret := range []string{"192.0.2.", "2001:db8::7", "headquarters", "branch-office", "partner.example", "Ministry", "gw7"} {
+		for _, secret := range []string{"192.0.2.", "2001:db8::7", "headquarters", "branch-office", "partner.example", "alice.example", "Ministry", "gw7"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s holds %q:\n%.2000s", name, secret, text)
 			}

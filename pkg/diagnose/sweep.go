@@ -24,6 +24,9 @@ func secretsOf(list []*policy.Policy) (secrets [][]byte) {
 		for r := range p.EveryRule {
 			for i := range r.Auth {
 				add(r.Auth[i].PSK)
+				if x := r.Auth[i].XAuth; x != nil {
+					add(x.Password)
+				}
 			}
 			if k := r.Manual; k != nil {
 				for _, s := range []policy.Secret{k.EncrIn, k.EncrOut, k.IntegIn, k.IntegOut, k.AHIn, k.AHOut} {
