@@ -51,6 +51,22 @@ func testsByRoom(t *testing.T) map[string]map[string]bool {
 
 var testNames = regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 
+// namedTests returns the names of tests that a line of a page holds, and fails the test for those that do not exist.
+func namedTests(t *testing.T, line string, there map[string]map[string]bool) (names []string) {
+	t.Helper()
+	for _, m := range testNames.FindAllStringSubmatch(line, -1) {
+		room := m[1]
+		if !within(room, "test", "cmd", "bench") {
+			room = "pkg/" + room
+		}
+		if !there[room][m[2]] {
+			t.Errorf("%s.%s does not exist", m[1], m[2])
+		}
+		names = append(names, m[2])
+	}
+	return names
+}
+
 // The tables of docs/security.md name every row, and for each one tests that exist and carry its name, or the reason why there is none.
 func TestEverySecurityRowHasItsTest(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
@@ -60,15 +76,7 @@ func TestEverySecurityRowHasItsTest(t *testing.T) {
 	there := testsByRoom(t)
 	lines := map[string][]string{}
 	for line := range strings.Lines(string(page)) {
-		for _, m := range testNames.FindAllStringSubmatch(line, -1) {
-			room := m[1]
-			if !strings.HasPrefix(room, "test/") {
-				room = "pkg/" + room
-			}
-			if !there[room][m[2]] {
-				t.Errorf("%s.%s does not exist", m[1], m[2])
-			}
-		}
+		namedTests(t, line, there)
 		if cells := strings.Split(line, "|"); len(cells) == 6 {
 			row := strings.TrimSpace(cells[1])
 			lines[row] = append(lines[row], line)
