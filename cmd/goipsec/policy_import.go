@@ -19,6 +19,12 @@ func policyImportCommand() *cobra.Command {
 	return parent("import", "Write a policy file from a policy of another program",
 		importCommand("netsh FILE", "Import a script of netsh ipsec static commands", `Reads a script of netsh ipsec static commands, for netsh -f or as a batch file, and writes a policy file.`,
 			`  goipsec policy import netsh examples/netsh/block-ports.cmd -o policy.yaml`, interchange.ImportNetsh, false),
+		importCommand("swanctl FILE", "Import a swanctl.conf of strongSwan", `Reads a swanctl.conf with what it includes from its own directory, and writes a policy file with the
+connections that IKEv1 can carry.`,
+			`  goipsec policy import swanctl examples/strongswan/swanctl.conf -o swanctl.yaml`, interchange.ImportSwanctl, false),
+		importCommand("ipsec.conf FILE", "Import an ipsec.conf of strongSwan and its kin", `Reads an ipsec.conf with what it includes from its own directory, and writes a policy file with the conns
+that are added and that IKEv1 can carry. Left is this host. Secrets are read from the files of --secrets.`,
+			`  goipsec policy import ipsec.conf examples/strongswan/ipsec.conf --secrets examples/strongswan/ipsec.secrets -o ipsec.yaml`, interchange.ImportIPsecConf, true),
 	)
 }
 
@@ -61,7 +67,7 @@ func importCommand(use, short, long, example string, read importer, secrets bool
 		if err := writeImport(cmd.OutOrStdout(), result, *out, *force); err != nil {
 			return err
 		}
-		if _, err := result.Check(*out); err != nil {
+		if _, err := result.Check(*out, readWithMode); err != nil {
 			return fmt.Errorf("the policy needs your hand before it can be used:\n%w", err)
 		}
 		return nil
@@ -77,6 +83,16 @@ func readSource(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, interchange.MaxSource+1))
+}
+
+// readWithMode reads a file that a policy names.
+func readWithMode(name string) ([]byte, os.FileMode, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	data, err := readSource(name)
+	return data, info.Mode(), err
 }
 
 // importOptions gives an import the files of the source's own directory, and no others.
@@ -101,7 +117,12 @@ func importOptions(source string, secrets []string) (interchange.Options, error)
 		}
 		return name, nil
 	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return interchange.Options{}, err
+	}
 	opts := interchange.Options{
+		Dir: abs,
 		ReadFile: func(name string) ([]byte, error) {
 			name, err := inside(name)
 			if err != nil {

@@ -50,8 +50,11 @@ type responseDraft struct {
 // authDraft is an authentication method, or the place of one that cannot be carried over, which is a comment.
 type authDraft struct {
 	policy.AuthMethod
-	keyFile string // of a pre-shared key
-	missing string // in place of all else
+	keyFile      string // of a pre-shared key
+	certificates []string
+	key          string // of the certificates; "": it stands with them
+	authorities  []string
+	missing      string // in place of all else
 }
 
 // listDraft is a named filter list.

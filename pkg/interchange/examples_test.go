@@ -2,6 +2,7 @@ package interchange
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -47,10 +48,67 @@ func TestNetshExamples(t *testing.T) {
 	}
 }
 
+// directory gives an import the files of a directory.
+func directory(dir string) Options {
+	return Options{Dir: "/etc/source",
+		ReadFile: func(name string) ([]byte, error) {
+			if !filepath.IsLocal(name) {
+				return nil, errors.New("it lies elsewhere")
+			}
+			return os.ReadFile(filepath.Join(dir, name))
+		},
+		Glob: func(pattern string) ([]string, error) {
+			names, err := filepath.Glob(filepath.Join(dir, pattern))
+			for i := range names {
+				names[i], _ = filepath.Rel(dir, names[i])
+			}
+			return names, err
+		},
+	}
+}
+
+// TestStrongSwanExamples imports the configurations of testdata: what is written, what is said, and the specific filters are those of the golden file.
+func TestStrongSwanExamples(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		dir    string
+		read   func(string, []byte, Options) (*Result, error)
+		secret string
+	}{
+		{"offices.conf", "swanctl", ImportSwanctl, ""}, {"mixed.conf", "swanctl", ImportSwanctl, ""}, {"offices.conf", "ipsec.conf", ImportIPsecConf, "ipsec.secrets"},
+	} {
+		t.Run(c.dir+"/"+c.name, func(t *testing.T) {
+			dir := filepath.Join("testdata", c.dir)
+			opts := directory(dir)
+			if c.secret != "" {
+				data, err := os.ReadFile(filepath.Join(dir, c.secret))
+				if err != nil {
+					t.Fatal(err)
+				}
+				opts.Secrets = []File{{c.secret, data}}
+			}
+			data, err := os.ReadFile(filepath.Join(dir, c.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := c.read(c.name, data, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, c.dir, c.name, listing(t, r))
+			for _, n := range r.Notes {
+				if strings.Contains(n.String(), "throw-away") || strings.Contains(n.String(), "hidden") || strings.Contains(n.String(), "a passphrase") {
+					t.Errorf("a secret is shown: %v", n)
+				}
+			}
+		})
+	}
+}
+
 // listing is all that an import makes, but for the keys themselves.
 func listing(t *testing.T, r *Result) string {
 	t.Helper()
-	f, err := r.Check("policy.yaml")
+	f, err := r.Check("policy.yaml", nil)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, r.Policy)
 	}

@@ -36,7 +36,7 @@ func roundTrip(t *testing.T, f *config.File) (*config.File, *Script, *Result) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, s.Text)
 	}
-	got, err := r.Check("policy.yaml")
+	got, err := r.Check("policy.yaml", nil)
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, s.Text, r.Policy)
 	}
@@ -246,7 +246,7 @@ func TestExamplesThereAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := r.Check("policy.yaml")
+		f, err := r.Check("policy.yaml", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ func sane(t *testing.T, source string, r *Result, err error) {
 		}
 	}
 	var faults config.Errors
-	if _, err := r.Check("policy.yaml"); err != nil && !errors.As(err, &faults) {
+	if _, err := r.Check("policy.yaml", nil); err != nil && !errors.As(err, &faults) {
 		t.Fatal(err)
 	}
 	for _, e := range faults {
@@ -78,5 +78,49 @@ func FuzzImportNetsh(f *testing.F) {
 				t.Fatalf("the key is shown\n%s", r.Policy)
 			}
 		}
+	})
+}
+
+// FuzzImportSwanctl: hostile configurations.
+func FuzzImportSwanctl(f *testing.F) {
+	seeds(f, "testdata/swanctl/*.conf")
+	f.Add("a : a { b = c } connections { : x }")
+	f.Add("include *\nconnections { c { children { n { local_ts = 0.0.0.0/0[tcp/1-2],::/0\nremote_ts = dynamic[icmp/8]\nmode = drop } } } }")
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<16 {
+			return
+		}
+		r, err := ImportSwanctl("swanctl.conf", []byte(text), Options{ReadFile: func(string) ([]byte, error) { return []byte("x { y = z }\ninclude more\n"), nil },
+			Glob: func(string) ([]string, error) { return []string{"a", "b"}, nil }})
+		sane(t, text, r, err)
+	})
+}
+
+// FuzzImportIPsecConf: hostile configurations and secrets.
+func FuzzImportIPsecConf(f *testing.F) {
+	files, err := filepath.Glob("testdata/ipsec.conf/*.conf")
+	if err != nil || len(files) == 0 {
+		f.Fatal(err)
+	}
+	secrets, err := os.ReadFile("testdata/ipsec.conf/ipsec.secrets")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data), string(secrets))
+	}
+	f.Add("conn a\n\talso=b\nconn b\n\talso=a", ": PSK \"")
+	f.Add("\v", "") // a line that is white space of another kind
+	f.Fuzz(func(t *testing.T, text, secrets string) {
+		if len(text)+len(secrets) > 1<<16 {
+			return
+		}
+		r, err := ImportIPsecConf("ipsec.conf", []byte(text), Options{Secrets: []File{{"s", []byte(secrets)}},
+			ReadFile: func(string) ([]byte, error) { return []byte("conn x\n\tauto=add\ninclude y\n"), nil }})
+		sane(t, text+secrets, r, err)
 	})
 }

@@ -24,25 +24,24 @@ func encodeKey(key []byte) []byte {
 // keyring names the key files of one import. A key that is used twice has one file.
 type keyring struct {
 	files []KeyFile
+	names map[string]string // by the key
 	taken map[string]bool
 }
 
 // file returns the name of the file for a key that is used by something called hint.
 func (k *keyring) file(s policy.Secret, hint string) string {
-	for _, f := range k.files {
-		if f.Secret.Equal(s) {
-			return f.Name
-		}
+	if name, ok := k.names[string(s.Bytes())]; ok {
+		return name
 	}
 	if k.taken == nil {
-		k.taken = map[string]bool{}
+		k.taken, k.names = map[string]bool{}, map[string]string{}
 	}
 	base := fileWord(hint)
 	name := base + ".key"
 	for n := 2; k.taken[name]; n++ {
 		name = fmt.Sprintf("%s-%d.key", base, n)
 	}
-	k.taken[name] = true
+	k.taken[name], k.names[string(s.Bytes())] = true, name
 	k.files = append(k.files, KeyFile{Name: name, Secret: s})
 	return name
 }

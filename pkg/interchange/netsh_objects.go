@@ -35,14 +35,14 @@ func (n *netsh) fresh(a *arguments, taken func(string) bool) (string, bool) {
 }
 
 // renamed gives an object the name of the tag newname.
-func (n *netsh) renamed(a *arguments, name *string, taken func(string) bool) {
+func (n *netsh) renamed(a *arguments, name string, taken func(string) bool, rename func(string)) {
 	s, given := a.last("newname")
 	switch s = strings.TrimSpace(s); {
 	case !given:
-	case s == "" || strings.EqualFold(s, "all") || taken(s) && !strings.EqualFold(s, *name):
+	case s == "" || strings.EqualFold(s, "all") || taken(s) && !strings.EqualFold(s, name):
 		n.lost(a.line, "%s: the new name %s cannot be given", a.command, quote(s))
 	default:
-		*name = s
+		rename(s)
 	}
 }
 
@@ -67,7 +67,7 @@ func (n *netsh) isList(name string) bool { return n.filterList(name) != nil }
 
 func (n *netsh) addList(a *arguments) {
 	if name, ok := n.fresh(a, n.isList); ok {
-		n.lists = append(n.lists, &netshList{line: a.line, name: name, description: a.value("description")})
+		n.lists.add(&netshList{line: a.line, name: name, description: a.value("description")})
 	}
 }
 
@@ -79,7 +79,7 @@ func (n *netsh) setList(a *arguments) {
 	case l == nil:
 		n.missing(a, "filter list", name)
 	default:
-		n.renamed(a, &l.name, n.isList)
+		n.renamed(a, l.name, n.isList, func(s string) { n.lists.rename(l, s) })
 		n.described(a, &l.description)
 	}
 }
@@ -87,9 +87,9 @@ func (n *netsh) setList(a *arguments) {
 func (n *netsh) deleteList(a *arguments) {
 	n.deleteNamed(a, "filter list", func(name string) bool { return n.isList(name) },
 		func(r *netshRule) string { return r.list.name },
-		func(name string) { n.lists = remove(n.lists, n.filterList(name)) },
+		func(name string) { n.lists.remove(n.filterList(name)) },
 		func() (all []string) {
-			for _, l := range n.lists {
+			for _, l := range n.lists.list {
 				all = append(all, l.name)
 			}
 			return all
@@ -123,7 +123,7 @@ func (n *netsh) addAction(a *arguments) {
 	if name, ok := n.fresh(a, n.isAction); ok {
 		x := &netshAction{line: a.line, name: name, kind: policy.Negotiate}
 		if n.changeAction(a, x) {
-			n.actions = append(n.actions, x)
+			n.actions.add(x)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func (n *netsh) setAction(a *arguments) {
 	case x == nil:
 		n.missing(a, "filter action", name)
 	case n.changeAction(a, x):
-		n.renamed(a, &x.name, n.isAction)
+		n.renamed(a, x.name, n.isAction, func(s string) { n.actions.rename(x, s) })
 	}
 }
 
@@ -166,9 +166,9 @@ func (n *netsh) changeAction(a *arguments, x *netshAction) bool {
 func (n *netsh) deleteAction(a *arguments) {
 	n.deleteNamed(a, "filter action", func(name string) bool { return n.isAction(name) },
 		func(r *netshRule) string { return r.action.name },
-		func(name string) { n.actions = remove(n.actions, n.action(name)) },
+		func(name string) { n.actions.remove(n.action(name)) },
 		func() (all []string) {
-			for _, x := range n.actions {
+			for _, x := range n.actions.list {
 				all = append(all, x.name)
 			}
 			return all
@@ -191,7 +191,7 @@ func (n *netsh) addFilter(a *arguments) {
 	l := n.filterList(name)
 	if l == nil { // the command makes the list
 		l = &netshList{line: a.line, name: name}
-		n.lists = append(n.lists, l)
+		n.lists.add(l)
 	}
 	l.filters = append(l.filters, f)
 }

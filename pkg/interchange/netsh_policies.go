@@ -18,7 +18,7 @@ func (n *netsh) addPolicy(a *arguments) {
 	}
 	p := &netshPolicy{line: a.line, name: name, lifetime: defaultMinutes}
 	p.fallback = netshDefaultRule{line: a.line, active: true}
-	n.policies = append(n.policies, p)
+	n.policies.add(p)
 	n.changePolicy(a, p)
 }
 
@@ -31,7 +31,7 @@ func (n *netsh) setPolicy(a *arguments) {
 		n.missing(a, "policy", name)
 	default:
 		n.changePolicy(a, p)
-		n.renamed(a, &p.name, n.isPolicy)
+		n.renamed(a, p.name, n.isPolicy, func(s string) { n.policies.rename(p, s) })
 	}
 }
 
@@ -69,7 +69,7 @@ func (n *netsh) changePolicy(a *arguments, p *netshPolicy) {
 // assign makes p the policy that applies, or takes that from it. There is one at most.
 func (n *netsh) assign(p *netshPolicy, assign bool) {
 	if assign {
-		for _, o := range n.policies {
+		for _, o := range n.policies.list {
 			o.assigned = false
 		}
 	}
@@ -81,16 +81,16 @@ func (n *netsh) deletePolicy(a *arguments) {
 	p := n.policy(name)
 	switch {
 	case strings.EqualFold(name, "all"):
-		n.policies = nil
+		n.policies = registry[netshPolicy, *netshPolicy]{}
 	case p == nil:
 		n.missing(a, "policy", name)
 	default:
-		n.policies = remove(n.policies, p)
+		n.policies.remove(p)
 	}
 }
 
 func (n *netsh) deleteAll(a *arguments) {
-	if len(n.policies)+len(n.lists)+len(n.actions) == 0 {
+	if len(n.policies.list)+len(n.lists.list)+len(n.actions.list) == 0 {
 		n.remark(a.line, "delete all clears a store that is empty here")
 	}
 	n.store = store{}
@@ -153,7 +153,7 @@ func (n *netsh) addRule(a *arguments) {
 		n.lost(a.line, "add rule: the rule %s is left out: it needs a filter list and a filter action that are there", quote(rule))
 		return
 	}
-	p.rules = append(p.rules, r)
+	p.rules.add(r)
 }
 
 // ruleOf finds the rule that a command is about.
@@ -179,17 +179,17 @@ func (n *netsh) ruleOf(a *arguments) (*netshPolicy, *netshRule) {
 func (n *netsh) setRule(a *arguments) {
 	if p, r := n.ruleOf(a); r != nil {
 		n.changeRule(a, r)
-		n.renamed(a, &r.name, func(s string) bool { return p.rule(s) != nil })
+		n.renamed(a, r.name, func(s string) bool { return p.rule(s) != nil }, func(s string) { p.rules.rename(r, s) })
 	}
 }
 
 func (n *netsh) deleteRule(a *arguments) {
 	if p := n.policy(strings.TrimSpace(a.value("policy"))); p != nil && strings.EqualFold(a.value("name"), "all") {
-		p.rules = nil
+		p.rules = registry[netshRule, *netshRule]{}
 		return
 	}
 	if p, r := n.ruleOf(a); r != nil {
-		p.rules = remove(p.rules, r)
+		p.rules.remove(r)
 	}
 }
 

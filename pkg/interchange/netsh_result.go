@@ -36,15 +36,15 @@ type actionKey struct {
 func (n *netsh) result(name string) (*Result, error) {
 	d := &netshDraft{netsh: n, uses: map[*netshList]int{}, lists: map[*netshList]*listDraft{}, actions: map[actionKey]*actionDraft{},
 		listNames: names{}, actionNames: names{"permit": true, "block": true, "negotiate": true}}
-	for _, p := range n.policies {
-		for _, r := range p.rules {
+	for _, p := range n.policies.list {
+		for _, r := range p.rules.list {
 			if r.active {
 				d.uses[r.list]++
 			}
 		}
 	}
 	policyNames := names{}
-	for _, p := range n.policies {
+	for _, p := range n.policies.list {
 		x := d.policy(p, policyNames)
 		d.draft.policies = append(d.draft.policies, x)
 		if p.assigned {
@@ -75,13 +75,19 @@ func (d *netshDraft) settings() {
 
 // unused notes the lists and actions that no rule uses, which are not written.
 func (d *netshDraft) unused() {
-	for _, l := range d.netsh.lists {
+	used := map[*netshAction]bool{}
+	for _, p := range d.netsh.policies.list {
+		for _, r := range p.rules.list {
+			used[r.action] = true
+		}
+	}
+	for _, l := range d.netsh.lists.list {
 		if d.uses[l] == 0 {
 			d.remark(l.line, "no rule uses the filter list %s: it is not written", quote(l.name))
 		}
 	}
-	for _, x := range d.netsh.actions {
-		if len(d.rulesWith(func(r *netshRule) bool { return r.action == x })) == 0 {
+	for _, x := range d.netsh.actions.list {
+		if !used[x] {
 			d.remark(x.line, "no rule uses the filter action %s: it is not written", quote(x.name))
 		}
 	}
@@ -107,7 +113,7 @@ func (d *netshDraft) policy(p *netshPolicy, taken names) *policyDraft {
 		}
 	}
 	taken = names{}
-	for _, r := range p.rules {
+	for _, r := range p.rules.list {
 		rule := d.rule(r, x, taken)
 		switch {
 		case rule == nil:
@@ -127,7 +133,7 @@ func (d *netshDraft) policy(p *netshPolicy, taken names) *policyDraft {
 }
 
 func (d *netshDraft) negotiates(p *netshPolicy) bool {
-	return slices.ContainsFunc(p.rules, func(r *netshRule) bool { return r.action.kind == policy.Negotiate })
+	return slices.ContainsFunc(p.rules.list, func(r *netshRule) bool { return r.action.kind == policy.Negotiate })
 }
 
 // defaultRule drafts the default response rule. That which Windows adds to every policy by itself, with Kerberos, is only spoken of.
@@ -202,7 +208,7 @@ func (d *netshDraft) protect(r *netshRule, x *ruleDraft, p *policyDraft) {
 		blocked("none of its security methods can be used")
 	case r.active:
 		x.action = a
-		if !slices.Contains(d.draft.actions, a) {
+		if a.name == "" { // it has no place among the actions yet
 			a.name = d.actionNames.take(label(r.action.name, "action"))
 			d.draft.actions = append(d.draft.actions, a)
 		}

@@ -30,7 +30,7 @@ func ImportNetsh(name string, data []byte, opts Options) (*Result, error) {
 	for _, l := range logicalLines(s) {
 		n.runLine(l)
 	}
-	if len(n.policies) == 0 {
+	if len(n.policies.list) == 0 {
 		hint := "a script begins with: netsh ipsec static add policy name=NAME"
 		if len(n.list) > 0 {
 			hint = "the first thing that was left out: " + n.list[0].String()

@@ -9,7 +9,7 @@ var serverKinds = map[string]policy.AddrKind{
 
 // usesWINS reports whether some filter names the WINS servers, which no script tells.
 func (s *store) usesWINS() (line int, yes bool) {
-	for _, l := range s.lists {
+	for _, l := range s.lists.list {
 		for _, f := range l.filters {
 			if f.Src.Kind == policy.LiveWINS || f.Dst.Kind == policy.LiveWINS {
 				return f.line, true

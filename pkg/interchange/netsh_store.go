@@ -10,9 +10,9 @@ import (
 // store is what the script has made so far: the objects of a policy store of Windows, in the order of their making. Rules point at lists
 // and actions, so that a new name changes nothing else. Names do not differ by the case of their letters alone.
 type store struct {
-	policies []*netshPolicy
-	lists    []*netshList
-	actions  []*netshAction
+	policies registry[netshPolicy, *netshPolicy]
+	lists    registry[netshList, *netshList]
+	actions  registry[netshAction, *netshAction]
 }
 
 type netshPolicy struct {
@@ -23,7 +23,7 @@ type netshPolicy struct {
 	quickModes        uint64 // per main mode; 0: no limit
 	lifetime          uint64 // of main mode, in minutes
 	methods           []policy.MainModeMethod
-	rules             []*netshRule
+	rules             registry[netshRule, *netshRule]
 	fallback          netshDefaultRule
 }
 
@@ -76,38 +76,52 @@ type netshAction struct {
 	stated            bool // the script names methods
 }
 
-func (s *store) policy(name string) *netshPolicy {
-	return find(s.policies, name, func(p *netshPolicy) string { return p.name })
+func (s *store) policy(name string) *netshPolicy   { return s.policies.find(name) }
+func (s *store) filterList(name string) *netshList { return s.lists.find(name) }
+func (s *store) action(name string) *netshAction   { return s.actions.find(name) }
+func (p *netshPolicy) rule(name string) *netshRule { return p.rules.find(name) }
+func (p *netshPolicy) called() *string             { return &p.name }
+func (l *netshList) called() *string               { return &l.name }
+func (x *netshAction) called() *string             { return &x.name }
+func (r *netshRule) called() *string               { return &r.name }
+
+// registry holds the objects of one kind in their order, and finds them by their names.
+type registry[T any, P interface {
+	*T
+	called() *string
+}] struct {
+	list   []P
+	byName map[string]P
 }
 
-func (s *store) filterList(name string) *netshList {
-	return find(s.lists, name, func(l *netshList) string { return l.name })
+func (r *registry[T, P]) find(name string) P {
+	return r.byName[strings.ToLower(name)]
 }
 
-func (s *store) action(name string) *netshAction {
-	return find(s.actions, name, func(a *netshAction) string { return a.name })
-}
-
-func (p *netshPolicy) rule(name string) *netshRule {
-	return find(p.rules, name, func(r *netshRule) string { return r.name })
-}
-
-func find[T any](list []*T, name string, of func(*T) string) *T {
-	if i := slices.IndexFunc(list, func(x *T) bool { return strings.EqualFold(of(x), name) }); i >= 0 {
-		return list[i]
+func (r *registry[T, P]) add(x P) {
+	if r.byName == nil {
+		r.byName = map[string]P{}
 	}
-	return nil
+	r.list = append(r.list, x)
+	r.byName[strings.ToLower(*x.called())] = x
 }
 
-func remove[T comparable](list []T, x T) []T {
-	return slices.DeleteFunc(list, func(y T) bool { return y == x })
+func (r *registry[T, P]) remove(x P) {
+	r.list = slices.DeleteFunc(r.list, func(y P) bool { return x == y })
+	delete(r.byName, strings.ToLower(*x.called()))
+}
+
+func (r *registry[T, P]) rename(x P, name string) {
+	delete(r.byName, strings.ToLower(*x.called()))
+	*x.called() = name
+	r.byName[strings.ToLower(name)] = x
 }
 
 // rulesWith returns the names of the rules that fit.
 func (s *store) rulesWith(fits func(*netshRule) bool) []string {
 	var out []string
-	for _, p := range s.policies {
-		for _, r := range p.rules {
+	for _, p := range s.policies.list {
+		for _, r := range p.rules.list {
 			if fits(r) {
 				out = append(out, r.name)
 			}

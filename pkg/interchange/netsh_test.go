@@ -24,7 +24,7 @@ func imported(t *testing.T, script string) (string, *Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Check("policy.yaml"); err != nil {
+	if _, err := r.Check("policy.yaml", nil); err != nil {
 		t.Fatalf("%v\n%s", err, r.Policy)
 	}
 	text := string(r.Policy)
@@ -270,7 +270,7 @@ netsh ipsec static add rule host P L A psk="the key"
 	if r.LostCount() != 2 { // mirrored, and the options of the action
 		t.Error(r.Notes)
 	}
-	f, err := r.Check("policy.yaml")
+	f, err := r.Check("policy.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,14 +122,18 @@ func comments(title string, kind NoteKind, list []Note) []string {
 	lines := []string{"", title}
 	for _, g := range groups {
 		const shown = 12
-		place := ""
+		place := strings.Join(g.at[:min(len(g.at), shown)], ", ")
 		switch n := len(g.at); {
-		case n == 1:
-			place = "line " + g.at[0] + ": "
-		case n > shown:
-			place = fmt.Sprintf("lines %s and %d more: ", strings.Join(g.at[:shown], ", "), n-shown)
-		case n > 1:
-			place = "lines " + strings.Join(g.at, ", ") + ": "
+		case n > 1 && !strings.Contains(place, ":"):
+			place = "lines " + place
+		case n == 1 && !strings.Contains(place, ":"):
+			place = "line " + place
+		}
+		if more := len(g.at) - shown; more > 0 {
+			place += fmt.Sprintf(" and %d more", more)
+		}
+		if place != "" {
+			place += ": "
 		}
 		lines = append(lines, "- "+place+g.message)
 	}

@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// MaxSource bounds a file that is imported, in bytes: a hundred thousand lines of the longest kind.
-const MaxSource = 16 << 20
+// MaxSource bounds a file that is imported, in bytes: some fifty thousand commands.
+const MaxSource = 8 << 20
 
 // Options says how an import is done. The zero value will do.
 type Options struct {
@@ -18,8 +20,26 @@ type Options struct {
 	ReadFile func(name string) ([]byte, error)
 	// Glob gives the names that a pattern with * or ? stands for. nil: such includes are listed as not carried over.
 	Glob func(pattern string) ([]string, error)
+	// Dir is how the policy file is to name the directory of the source, whose files it may refer to. "": as the source was named.
+	Dir string
 	// Secrets are files of secrets (ipsec.secrets) that were named beside the configuration.
 	Secrets []File
+}
+
+// dirOf is the directory of the source as the policy file names it.
+func (o *Options) dirOf(source string) string {
+	if o.Dir != "" {
+		return filepath.ToSlash(o.Dir)
+	}
+	return filepath.ToSlash(filepath.Dir(source))
+}
+
+// under returns the name of a file below a directory, or its own if that is absolute.
+func under(base, dir, name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(base, dir, name)
 }
 
 // File is a named text.

@@ -21,7 +21,7 @@ func TestWrittenFilesReadBack(t *testing.T) {
 		d := &drawer{Rand: rand.New(rand.NewPCG(seed, 7))}
 		x := d.draft()
 		r := finish(x, "a draft", nil, d.keys.files)
-		f, err := r.Check("policy.yaml")
+		f, err := r.Check("policy.yaml", nil)
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, r.Policy)
 		}

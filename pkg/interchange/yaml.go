@@ -185,19 +185,39 @@ func authLines(list []authDraft) []string {
 			continue
 		}
 		parts := []string{"psk_file: " + flow(a.keyFile)}
+		if a.Kind == policy.Certificate {
+			parts = certificateParts(&a)
+		}
 		if a.LocalID != "" {
 			parts = append(parts, "local_id: "+flow(a.LocalID))
 		}
 		if a.RemoteID != "" {
 			parts = append(parts, "remote_id: "+flow(a.RemoteID))
 		}
-		if len(parts) == 1 {
-			out = append(out, "  - "+parts[0])
+		if len(parts) == 1 || a.Kind == policy.Certificate {
+			for i, s := range parts {
+				out = append(out, map[bool]string{true: "  - ", false: "    "}[i == 0]+s)
+			}
 			continue
 		}
 		out = append(out, "  - {"+strings.Join(parts, ", ")+"}")
 	}
 	return out
+}
+
+// certificateParts writes what an authentication by certificates has of its own.
+func certificateParts(a *authDraft) []string {
+	files := func(list []string) string {
+		if len(list) == 1 {
+			return flow(list[0])
+		}
+		return "[" + strings.Join(mapEach(list, flow), ", ") + "]"
+	}
+	parts := []string{"certificate: " + files(a.certificates)}
+	if a.key != "" {
+		parts = append(parts, "key: "+flow(a.key))
+	}
+	return append(parts, "ca: "+files(a.authorities))
 }
 
 // peerLines writes the transport details that are not default.

@@ -12,7 +12,7 @@ var (
 	// for a sign of its own.
 	plainText = regexp.MustCompile(`^[\pL0-9][\pL\pN_./@*=+<>:()-]*( [\pL\pN_./@*=+<>:()-]+)*$`)
 	// plainFlow is the same between braces.
-	plainFlow = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./@+-]*$`)
+	plainFlow = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9_./@+-]*$`)
 	// numeric is what YAML, or somebody who reads it, could take for a number, a time or a date.
 	numeric = regexp.MustCompile(`^[0-9][0-9_.:xXeE+-]*$`)
 )

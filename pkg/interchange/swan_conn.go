@@ -1,0 +1,272 @@
+package interchange
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// connection is what swanctl.conf and ipsec.conf say of a peer, read into numbers where both have the same words.
+type connection struct {
+	line   int
+	file   string
+	name   string
+	starts bool // its traffic is expected to be protected: by a trap, or from the start
+
+	problem string // why it cannot be expressed, "" if it can
+
+	local, remote     string // addresses; "" for any
+	localIDs, peerIDs []string
+	localID, remoteID string
+	method            policy.AuthKind
+	certificates      []string // files
+	key               string
+	authorities       []string
+
+	main     []policy.MainModeMethod
+	lifetime time.Duration // of main mode; 0: not said
+	peer     policy.PeerOptions
+	children []*child
+}
+
+// child is what is negotiated below a connection.
+type child struct {
+	line          int
+	file          string
+	name          string
+	kind          policy.ActionKind
+	tunnel        bool
+	local, remote []selector
+	methods       []policy.Method
+	pfs           suite.Group
+	lifetime      policy.Lifetime
+	idle          time.Duration
+	replay        int
+	df            string
+}
+
+// swan makes a policy of connections.
+type swan struct {
+	notes
+	opts    Options
+	secrets []swanSecret
+	conns   []*connection
+	keys    keyring
+}
+
+// draft turns the connections into one policy, a rule for each child.
+func (s *swan) draft() *draft {
+	p := &policyDraft{name: "imported"}
+	taken := names{}
+	for _, c := range s.conns {
+		s.file = c.file
+		auth := s.authentication(c)
+		if c.problem != "" && !c.starts {
+			s.lost(c.line, "the connection %s is left out: %s", quote(c.name), c.problem)
+			continue
+		}
+		if c.problem != "" {
+			s.lost(c.line, "the connection %s blocks here what it protects there: %s", quote(c.name), c.problem)
+		} else {
+			s.mainMode(p, c)
+		}
+		for _, x := range c.children {
+			for _, r := range s.rules(c, x, auth) {
+				r.Name = taken.take(r.Name)
+				p.rules = append(p.rules, r)
+			}
+		}
+	}
+	s.file = ""
+	return &draft{policies: []*policyDraft{p}, assigned: p.name}
+}
+
+// mainMode adds what the connection asks of main mode to what the policy has: here that is one for all peers.
+func (s *swan) mainMode(p *policyDraft, c *connection) {
+	k := &p.keyExchange
+	protects := false
+	for _, x := range c.children {
+		protects = protects || x.kind == policy.Negotiate
+	}
+	if !protects {
+		return
+	}
+	if k.Methods == nil {
+		k.Methods = append(k.Methods, c.main...)
+	} else if extra := missingMethods(k.Methods, c.main); len(extra) > 0 || len(missingMethods(c.main, k.Methods)) > 0 {
+		s.lost(c.line, "the connection %s has other proposals for IKE than those before it; here all peers have one list, and each is offered all of it: split the policy if one of them must not be", quote(c.name))
+		k.Methods = append(k.Methods, extra...)
+	}
+	if c.lifetime != 0 && (k.Lifetime == 0 || c.lifetime < k.Lifetime) {
+		if k.Lifetime != 0 {
+			s.remark(c.line, "main-mode SAs of all peers have the shortest lifetime of them, %v", c.lifetime)
+		}
+		k.Lifetime = c.lifetime
+	}
+}
+
+// missingMethods returns those of b that a does not have.
+func missingMethods(a, b []policy.MainModeMethod) (list []policy.MainModeMethod) {
+	have := map[policy.MainModeMethod]bool{}
+	for _, m := range a {
+		have[m] = true
+	}
+	for _, m := range b {
+		if !have[m] {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// authentication finds the key or the files by which the two ends prove who they are. What is missing makes the connection one that cannot be expressed.
+func (s *swan) authentication(c *connection) []authDraft {
+	if c.problem != "" || !c.negotiates() {
+		return nil
+	}
+	a := authDraft{AuthMethod: policy.AuthMethod{Kind: c.method, LocalID: c.localID, RemoteID: c.remoteID}}
+	switch c.method {
+	case policy.PSK:
+		secret, ok := chooseSecret(s.secrets, append(c.localIDs, c.local), append(c.peerIDs, c.remote))
+		if !ok || secret.Len() == 0 {
+			c.problem = "there is no secret for it among those that were read"
+			return nil
+		}
+		a.PSK, a.keyFile = secret, s.keys.file(secret, c.name)
+	default:
+		if c.problem = s.certificateFiles(c, &a); c.problem != "" {
+			return nil
+		}
+	}
+	return []authDraft{a}
+}
+
+// setDPD sets the times of dead peer detection: no time between signs of life, none at all.
+func setDPD(o *policy.PeerOptions, interval, timeout time.Duration) {
+	const most = 24 * time.Hour
+	if o.DPDInterval = min(interval, most); interval == 0 {
+		o.DPDInterval = -1
+		return
+	}
+	o.DPDTimeout = min(timeout, most)
+}
+
+func (c *connection) negotiates() bool {
+	for _, x := range c.children {
+		if x.kind == policy.Negotiate {
+			return true
+		}
+	}
+	return false
+}
+
+// certificateFiles names the files of an authentication by certificates, or says which is not known.
+func (s *swan) certificateFiles(c *connection, a *authDraft) (problem string) {
+	switch {
+	case len(c.certificates) == 0:
+		return "the file of its certificate is not named"
+	case c.key == "":
+		return "which private key belongs to its certificate is not known"
+	case len(c.authorities) == 0:
+		return "no certification authority is known"
+	}
+	a.certificates, a.key, a.authorities = c.certificates, c.key, c.authorities
+	return ""
+}
+
+// rules makes the rule of a child, and one that blocks for those of its selectors that IKEv1 has no room for.
+func (s *swan) rules(c *connection, x *child, auth []authDraft) (list []*ruleDraft) {
+	s.file = x.file
+	r := &ruleDraft{}
+	r.Name = label(c.name, "connection")
+	if len(c.children) > 1 || x.name != "" && x.name != c.name {
+		r.Name = label(c.name+"-"+x.name, "connection")
+	}
+	r.Action.Kind = x.kind
+	switch {
+	case x.kind != policy.Negotiate:
+	case c.problem != "":
+		r.Action.Kind = policy.Block
+		r.comment = []string{"In the source this connection is protected. It blocks here: " + c.problem + "."}
+	default:
+		s.protect(c, x, r, auth)
+	}
+	rest := &ruleDraft{comment: []string{"In the source this is protected, which IKEv1 cannot: it has room for one port and no ICMP type."}}
+	rest.Name, rest.Action.Kind = r.Name+"-blocked", policy.Block
+	for _, f := range s.pairs(c, x, r.Name) {
+		switch {
+		case r.Action.Kind != policy.Negotiate || byIKEv1(&f):
+			f.Mirrored = r.Tunnel == nil
+			r.filters = append(r.filters, filterDraft{GenericFilter: f})
+		default:
+			f.Mirrored = true
+			s.lost(x.line, "a pair of selectors of %s cannot be negotiated by IKEv1, which has room for one port and no ICMP type%s",
+				quote(r.Name), map[bool]string{true: ": it blocks here"}[c.starts])
+			if c.starts {
+				rest.filters = append(rest.filters, filterDraft{GenericFilter: f})
+			}
+		}
+	}
+	if len(r.filters) > 1 && r.Action.Kind == policy.Negotiate {
+		s.remark(x.line, "%s has %d pairs of selectors: IKEv1 negotiates each by itself, and a strongSwan peer needs a child for each", quote(r.Name), len(r.filters))
+	}
+	for _, made := range []*ruleDraft{r, rest} {
+		if len(made.filters) > 0 {
+			list = append(list, made)
+		}
+	}
+	if list == nil {
+		s.lost(x.line, "%s is left out: no pair of selectors is left", quote(r.Name))
+	}
+	return list
+}
+
+// maxPairs bounds the filters of one child: its selectors of both sides multiply.
+const maxPairs = 10_000
+
+// pairs makes filters of the selectors of a child.
+func (s *swan) pairs(c *connection, x *child, name string) (list []policy.GenericFilter) {
+	own, peer := policy.AddrSpec{Kind: policy.Me}, policy.AddrSpec{Kind: policy.Any}
+	if a, err := netip.ParseAddr(c.local); err == nil {
+		own, _ = hostSide(a)
+	}
+	if a, err := netip.ParseAddr(c.remote); err == nil {
+		peer, _ = hostSide(a)
+	}
+	if len(x.local)*len(x.remote) > maxPairs {
+		s.lost(x.line, "%s has more than %d pairs of selectors: it is left out", quote(name), maxPairs)
+		return nil
+	}
+	for _, l := range x.local {
+		for _, t := range x.remote {
+			f, err := pair(l, t, own, peer)
+			switch {
+			case err != nil:
+				s.lost(x.line, "%s: a pair of selectors is left out: %v", quote(name), err)
+			case !fits(&f.Src, &f.Dst):
+			default:
+				list = append(list, f)
+			}
+		}
+	}
+	return list
+}
+
+// protect fills in what a negotiation needs.
+func (s *swan) protect(c *connection, x *child, r *ruleDraft, auth []authDraft) {
+	r.auth, r.Peer = auth, c.peer
+	r.Peer.IdleTimeout, r.Peer.ReplayWindow = x.idle, x.replay
+	r.Action.Methods, r.Action.PFS = x.methods, x.pfs
+	for i := range r.Action.Methods {
+		r.Action.Methods[i].Lifetime = x.lifetime
+	}
+	if !x.tunnel {
+		return
+	}
+	r.Peer.CopyDF = x.df
+	r.Tunnel = &policy.Tunnel{}
+	r.Tunnel.Local, _ = netip.ParseAddr(c.local)
+	r.Tunnel.Remote, _ = netip.ParseAddr(c.remote)
+}
