@@ -44,6 +44,9 @@ func (r *reader) certificateRules(n *node) pki.Rules {
 			rules.Cache, _ = r.fileName(v, key)
 		}
 	})
+	if rules.CRLCheck == pki.CRLStrong && rules.NoFetch && len(rules.CRLs) == 0 {
+		r.warn(n, "crl_check 2 with fetch: false and without crls: every certificate fails, for nothing can say whether it was revoked; name files of lists as crls, or fetch them")
+	}
 	return rules
 }
 

@@ -22,10 +22,11 @@ type PolicyView struct {
 	MainModeLife  uint64       `json:"main_mode_seconds"`
 	QuickModes    uint32       `json:"quick_modes_per_main_mode"` // 0: no limit
 	Rules         []RuleView   `json:"rules"`
-	Exemptions    int          `json:"exemptions"`       // the level, 0 to 3
-	Exempt        string       `json:"exempt"`           // what it lets pass
-	Hole          string       `json:"hole,omitempty"`   // what of that an attacker can use
-	Response      *RuleView    `json:"default_response"` // the default response rule; null: not activated
+	Certificates  string       `json:"certificates,omitempty"` // what is asked of certificates, where a rule has some
+	Exemptions    int          `json:"exemptions"`             // the level, 0 to 3
+	Exempt        string       `json:"exempt"`                 // what it lets pass
+	Hole          string       `json:"hole,omitempty"`         // what of that an attacker can use
+	Response      *RuleView    `json:"default_response"`       // the default response rule; null: not activated
 }
 
 // RuleView is one rule.
@@ -72,6 +73,7 @@ func ViewPolicy(p *policy.Policy) PolicyView {
 		v.Rules = append(v.Rules, viewRule(r))
 	}
 	v.Exemptions, v.Exempt, v.Hole = p.Exemptions.Level(), p.Exemptions.String(), p.Exemptions.Hole()
+	v.Certificates = certificateRules(p)
 	if p.DefaultResponse != nil {
 		r := viewRule(p.DefaultResponse)
 		r.Filters = []string{"<dynamic>: between this host and each peer that asks, where no other filter decides"}
@@ -127,6 +129,9 @@ func tunnelText(t *policy.Tunnel) string {
 
 func authText(a *policy.AuthMethod) string {
 	s := a.Kind.String()
+	if a.Cert != nil {
+		s += certificateText(a.Cert)
+	}
 	if a.LocalID != "" {
 		s += " as " + a.LocalID
 	}
@@ -150,6 +155,9 @@ func (v PolicyView) WriteText(w io.Writer) error {
 	p.line("  main mode: %d s, quick modes per main mode: %s", v.MainModeLife, limit)
 	for i, m := range v.MainMode {
 		p.line("    %d. %s%s", i+1, m.Name, weakMark(m.Weak))
+	}
+	if v.Certificates != "" {
+		p.line("  certificates: %s", v.Certificates)
 	}
 	p.line("  exemptions: %d (%s)", v.Exemptions, v.Exempt)
 	if v.Hole != "" {

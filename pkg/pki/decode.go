@@ -67,6 +67,8 @@ func (c *content) addPEM(block *pem.Block, pass passphrase) error {
 		}
 		c.keys = append(c.keys, k)
 	case "EC PARAMETERS": // openssl writes them before a key, which names them again
+	case "PKCS7", "CMS":
+		return errors.New("it is PKCS#7, which is not read: convert it with openssl pkcs7 -print_certs -in OLD -out NEW")
 	case "DSA PRIVATE KEY", "OPENSSH PRIVATE KEY":
 		return fmt.Errorf("a key of the kind %q is of no use for IKE: RSA and ECDSA keys in PKCS#8, PKCS#1 and SEC 1 are", block.Type)
 	}

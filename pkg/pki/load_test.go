@@ -169,6 +169,7 @@ func TestLoadFaults(t *testing.T) {
 		"other encryption":   {Source{Certificates: []string{certs}, Key: write(t, dir, "rc2.key", rc2)}, []string{"not supported", "openssl pkcs8"}},
 		"OpenSSH":            {Source{Certificates: []string{certs}, Key: write(t, dir, "ssh.key", encodePEM("OPENSSH PRIVATE KEY", p8))}, []string{"of no use for IKE"}},
 		"nobody to ask":      {Source{Certificates: []string{certs}, Key: sealed}, []string{"sealed.key", "passphrase_file"}},
+		"PKCS#7":             {Source{Certificates: []string{write(t, dir, "a.p7b", encodePEM("PKCS7", a.Cert.Raw))}, Key: key}, []string{"openssl pkcs7"}},
 		"wrong passphrase":   {Source{Certificates: []string{certs}, Key: sealed, Passphrase: wrong}, []string{"does not open"}},
 		"wrong, PKCS#12":     {Source{Certificates: []string{p12}, Passphrase: wrong}, []string{"does not open"}},
 		"damaged PKCS#12":    {Source{Certificates: []string{write(t, dir, "d.p12", must[[]byte](t)(os.ReadFile(p12))[:150])}}, []string{""}},

@@ -37,6 +37,28 @@ type Checker struct {
 
 	mu     sync.Mutex
 	caches map[string]*cache // by directory
+	told   map[string]time.Time
+}
+
+const (
+	// tellAgain is how long nothing more is said about a certificate, however often its peer calls.
+	tellAgain = 10 * time.Minute
+	maxTold   = 256
+)
+
+// tell reports whether it is time to say something about a certificate.
+func (c *Checker) tell(about *x509.Certificate, now time.Time) bool {
+	id := string(identify(about.Raw))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last, ok := c.told[id]; ok && !now.Before(last) && now.Sub(last) < tellAgain {
+		return false
+	}
+	if len(c.told) >= maxTold {
+		clear(c.told)
+	}
+	c.told[id] = now
+	return true
 }
 
 // New makes a Checker.
@@ -47,7 +69,7 @@ func New(o Options) *Checker {
 	if o.Dir == "" {
 		o.Dir = DefaultDir()
 	}
-	return &Checker{fetcher: newFetcher(o.Dial), log: o.Log, dir: o.Dir, caches: map[string]*cache{}}
+	return &Checker{fetcher: newFetcher(o.Dial), log: o.Log, dir: o.Dir, caches: map[string]*cache{}, told: map[string]time.Time{}}
 }
 
 // Check finds out whether a certificate of a chain was revoked, but for the last one, which is the authority that the policy trusts. The chain is one that pki.Verify returned. The error is a
@@ -127,7 +149,9 @@ func (k *check) one(c, issuer *x509.Certificate) error {
 	if k.rules.CRLCheck == pki.CRLStrong {
 		return &pki.Error{Cause: pki.RevocationUnknown, Subject: pki.Describe(c), Detail: why + " (crl_check 2 wants to know)"}
 	}
-	k.log.Warn("certificate accepted unchecked", "certificate", pki.Describe(c), "why", why)
+	if k.tell(c, k.now) {
+		k.log.Warn("certificate accepted unchecked", "certificate", pki.Describe(c), "why", why)
+	}
 	return nil
 }
 

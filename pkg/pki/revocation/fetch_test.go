@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -112,6 +113,23 @@ func TestDeadServersAreNotAskedForAMinute(t *testing.T) {
 	v.says(now.Add(time.Hour), pki.Rules{}, 0)
 	v.put("/crl", crl(t, v.root))
 	v.says(now, pki.Rules{CRLCheck: pki.CRLStrong}, 0)
+}
+
+// TestO4WarningsAreFew: a peer that calls without end has one line in ten minutes.
+func TestO4WarningsAreFew(t *testing.T) {
+	w := newWorld(t)
+	for i := range 1200 {
+		w.says(now.Add(time.Duration(i)*time.Second), pki.Rules{}, 0)
+	}
+	if n := strings.Count(w.log.String(), "\n"); n != 2 {
+		t.Errorf("%d lines", n)
+	}
+	for range 100_000 {
+		w.checker.tell(&x509.Certificate{Raw: []byte(fmt.Sprint(len(w.checker.told)))}, now)
+	}
+	if len(w.checker.told) > maxTold {
+		t.Errorf("%d are remembered", len(w.checker.told))
+	}
 }
 
 // TestManyChecksFetchOnce: what several need at once is fetched once.

@@ -46,7 +46,7 @@ func (k *check) judge(c, issuer *x509.Certificate, base *list, where string) ver
 	case noDelta != nil && k.rules.CRLCheck == pki.CRLStrong:
 		return notKnown(fmt.Sprintf("%s is not the latest, and its delta list cannot be used: %v", where, noDelta))
 	}
-	if noDelta != nil {
+	if noDelta != nil && k.tell(c, k.now) {
 		k.log.Warn("certificate checked without the delta list", "certificate", pki.Describe(c), "why", harmless(noDelta.Error()))
 	}
 	return verdict{state: good}

@@ -141,6 +141,9 @@ func signedFor(r *ocsp.Response, issuer *x509.Certificate, now time.Time, rules 
 }
 
 // delegated checks the certificate of a responder that is not the issuer itself.
+//
+// Deviation: RFC 6960 §4.2.2.2.1 lets an authority say how to find out whether the responder's own certificate was revoked. It is not asked: such certificates are
+// short-lived, and the question would lead to the same authority.
 func delegated(d, issuer *x509.Certificate, now time.Time, rules pki.Rules) error {
 	switch {
 	case !slices.Contains(d.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
