@@ -10,6 +10,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/testnet"
+	"github.com/google/nftables"
 )
 
 // randomRange draws from 64 addresses, so that ranges meet.
@@ -135,7 +136,7 @@ func TestThousandsOfRangesAreAFewSets(t *testing.T) {
 	}
 	slices.SortStableFunc(rules, func(x, y Rule) int { return y.Filter.Compare(&x.Filter) })
 	must(t, Install(Config{Instance: "test", Device: "tun7", Inbound: rules}))
-	sets, chained := inForce(t)
+	sets, chained := counted(t)
 	t.Logf("%d rules are %d sets and %d rules", len(rules), sets, chained)
 	if sets == 0 || chained > len(rules)/10 {
 		t.Errorf("%d rules became %d sets and %d rules one by one", len(rules), sets, chained)
@@ -172,14 +173,16 @@ func TestThousandsOfRangesAreAFewSets(t *testing.T) {
 	}
 }
 
-// inForce counts the sets of the test's table, and the rules in the chains of inbound rules.
-func inForce(t *testing.T) (sets, chained int) {
+// counted counts the sets of the test's table, and the rules in the chains of inbound rules.
+func counted(t *testing.T) (sets, chained int) {
 	t.Helper()
 	conn, err := dial()
 	must(t, err)
-	all, err := conn.GetSets(tableOf("test"))
+	table, err := inForce("test")
 	must(t, err)
-	rules, err := conn.GetRules(tableOf("test"), chainOf("test", chainInbound+ofOthers))
+	all, err := conn.GetSets(table)
+	must(t, err)
+	rules, err := conn.GetRules(table, &nftables.Chain{Name: chainInbound + ofOthers, Table: table})
 	must(t, err)
 	return len(all), len(rules)
 }

@@ -24,10 +24,10 @@ const (
 // compiler writes one table. The hooks are chosen so that IPv4 datagrams are whole where they are for the host itself (the kernel
 // reassembles before "input"); fragments are met on IPv6 and in "forward" only.
 type compiler struct {
-	conn  *nftables.Conn
-	table *nftables.Table
-	cfg   *Config
-	sets  int
+	setConn, conn *nftables.Conn // the transaction that makes the sets, and the one with the rules that ask them
+	table         *nftables.Table
+	cfg           *Config
+	sets          int
 	// noRanges keeps to what a kernel before 5.6, or one without nft_socket, can: rules with ranges are asked one by one, and answers to the endpoint's own
 	// questions to servers pass only where the policy lets them.
 	noRanges bool

@@ -2,8 +2,8 @@
 // that a TUN cannot watch: clear packets that arrive on a physical interface, and clear packets that leave by one although they
 // should have gone through the TUN.
 //
-// On Linux it is one nftables table of the family inet for each instance, written through netlink in one transaction: the old rules
-// hold until the new ones do. The table outlives a process that is killed (the guard fails closed) until Clear. No connection is
+// On Linux it is one nftables table of the family inet for each instance, written through netlink: the old rules
+// hold until the new ones do, and change at one moment. The table outlives a process that is killed (the guard fails closed) until Clear. No connection is
 // tracked. Elsewhere, and where the kernel has no nftables, Install returns ErrUnavailable.
 //
 // What passes in any case: loopback, the TUN, the endpoint's own marked packets, what the policy exempts, and, to and from this host only, IKE on the

@@ -12,9 +12,6 @@ import (
 
 const system = "nftables"
 
-// tablePrefix is what the names of our tables begin with; the rest is the instance.
-const tablePrefix = "goipsec_"
-
 // socketBuffer is the most, in octets, that one transaction or its acknowledgements may take: some hundred thousand filters.
 const socketBuffer = 256 << 20
 
@@ -32,23 +29,39 @@ func install(cfg Config) error {
 	return err
 }
 
-// write replaces the table.
+// write replaces the table by another one. The kernel switches from the rules of one transaction to those of the next at once, but a set of ranges that is made in
+// a transaction stands empty for a moment after that. So the sets are made first, in a table that has no rules yet.
 func write(cfg *Config, noRanges bool) error {
-	conn, err := dial()
+	old, fresh, err := turns(cfg.Instance)
+	if err != nil {
+		return err
+	}
+	sets, err := dial()
 	if err != nil {
 		return unavailable(err)
 	}
-	table := tableOf(cfg.Instance)
-	// In one transaction: add, so that there is one to delete; delete; add anew. The kernel switches from the old rules to the new at once.
-	conn.AddTable(table)
-	conn.DelTable(table)
-	conn.AddTable(table)
-	c := compiler{conn: conn, table: table, cfg: cfg, noRanges: noRanges}
+	rules, err := dial()
+	if err != nil {
+		return unavailable(err)
+	}
+	table := &nftables.Table{Name: fresh, Family: nftables.TableFamilyINet}
+	// Add, so that there is one to delete; delete what a process left that was killed in between; add anew.
+	sets.AddTable(table)
+	sets.DelTable(table)
+	sets.AddTable(table)
+	rules.AddTable(table)
+	c := compiler{setConn: sets, conn: rules, table: table, cfg: cfg, noRanges: noRanges}
 	if err := c.compile(); err != nil {
 		return err
 	}
-	if err := conn.Flush(); err != nil {
+	if old != "" {
+		rules.DelTable(&nftables.Table{Name: old, Family: nftables.TableFamilyINet})
+	}
+	if err := sets.Flush(); err != nil {
 		return unavailable(err)
+	}
+	if err := rules.Flush(); err != nil {
+		return errors.Join(unavailable(err), remove(fresh))
 	}
 	return nil
 }
@@ -88,10 +101,6 @@ func checkInstance(name string) error {
 	return nil
 }
 
-func tableOf(instance string) *nftables.Table {
-	return &nftables.Table{Name: tablePrefix + instance, Family: nftables.TableFamilyINet}
-}
-
 func dial() (*nftables.Conn, error) {
 	return nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
 		// Without the right to force it the system's limit applies, which is enough for ordinary policies.
@@ -109,51 +118,4 @@ func unavailable(err error) error {
 		}
 	}
 	return fmt.Errorf("the guard could not be put in force: %w", err)
-}
-
-func clearTable(instance string) (removed bool, err error) {
-	if err := checkInstance(instance); err != nil {
-		return false, err
-	}
-	names, err := list()
-	if err != nil {
-		return false, nil // where there is no nftables there is no table
-	}
-	for _, n := range names {
-		removed = removed || n == instance
-	}
-	if !removed {
-		return false, nil
-	}
-	conn, err := dial()
-	if err != nil {
-		return false, unavailable(err)
-	}
-	conn.DelTable(tableOf(instance))
-	if err := conn.Flush(); err != nil {
-		return false, fmt.Errorf("the guard of instance %s could not be removed; type  nft delete table inet %s%s: %w", instance, tablePrefix, instance, err)
-	}
-	return true, nil
-}
-
-func list() ([]string, error) {
-	conn, err := dial()
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	var names []string
-	for _, t := range tables {
-		if n, ok := strings.CutPrefix(t.Name, tablePrefix); ok {
-			names = append(names, n)
-		}
-	}
-	return names, nil
-}
-
-func chainOf(instance, name string) *nftables.Chain {
-	return &nftables.Chain{Name: name, Table: tableOf(instance)}
 }

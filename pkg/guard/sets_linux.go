@@ -143,7 +143,7 @@ func (c *compiler) newSet(s shape, rules []*entry, ports, counted bool) (*set, e
 	}
 	c.sets++
 	n := &nftables.Set{Table: c.table, Name: fmt.Sprintf("rules%d", c.sets), Concatenation: true, Interval: !s.exact, KeyType: key, Size: uint32(len(rules)), Counter: counted}
-	if err := c.conn.AddSet(n, nil); err != nil {
+	if err := c.setConn.AddSet(n, nil); err != nil {
 		return nil, err
 	}
 	elements := make([]nftables.SetElement, len(rules))
@@ -153,7 +153,7 @@ func (c *compiler) newSet(s shape, rules []*entry, ports, counted bool) (*set, e
 	}
 	for len(elements) > 0 {
 		some := min(len(elements), elementsAMessage)
-		if err := c.conn.SetAddElements(n, elements[:some]); err != nil {
+		if err := c.setConn.SetAddElements(n, elements[:some]); err != nil {
 			return nil, err
 		}
 		elements = elements[some:]
@@ -163,5 +163,5 @@ func (c *compiler) newSet(s shape, rules []*entry, ports, counted bool) (*set, e
 
 // lookup adds the condition that the set has the packet's key.
 func (m match) lookup(s *set) match {
-	return append(m.load(s.fields), &expr.Lookup{SourceRegister: firstConcat, SetName: s.set.Name, SetID: s.set.ID})
+	return append(m.load(s.fields), &expr.Lookup{SourceRegister: firstConcat, SetName: s.set.Name})
 }

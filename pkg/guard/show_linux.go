@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +27,7 @@ func show(instance string) (*Listing, error) {
 				return nil
 			}
 			asked[name] = true
-			return eachElement(conn, instance, name, func(text string, packets, bytes uint64) {
+			return eachElement(conn, r.table, name, func(text string, packets, bytes uint64) {
 				addLine(l, lines, Line{Direction: direction, What: text, Verdict: r.verdict.String(), Packets: packets, Bytes: bytes})
 			})
 		}
@@ -66,27 +65,9 @@ func addLine(l *Listing, lines map[string]*Line, x Line) {
 	lines[key] = &x
 }
 
-// existing returns a connection for a table that is there.
-func existing(instance string) (*nftables.Conn, error) {
-	if err := checkInstance(instance); err != nil {
-		return nil, err
-	}
-	names, err := list()
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Contains(names, instance) {
-		return nil, fmt.Errorf("%w %s", ErrNone, instance)
-	}
-	conn, err := dial()
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return conn, nil
-}
-
 // readRule is what a listing needs of a rule of the table.
 type readRule struct {
+	table          *nftables.Table
 	text           string
 	verdict        Verdict
 	packets, bytes uint64
@@ -94,17 +75,21 @@ type readRule struct {
 
 // eachRule calls f for the rules of a table that end in a verdict.
 func eachRule(instance string, f func(conn *nftables.Conn, direction string, r *readRule) error) error {
-	conn, err := existing(instance)
+	table, err := inForce(instance)
 	if err != nil {
 		return err
 	}
+	conn, err := dial()
+	if err != nil {
+		return unavailable(err)
+	}
 	for _, c := range chainsShown {
-		rules, err := conn.GetRules(tableOf(instance), chainOf(instance, c.name))
+		rules, err := conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table})
 		if err != nil {
 			return fmt.Errorf("the guard of instance %s could not be read: %w", instance, err)
 		}
 		for _, x := range rules {
-			r, ok := read(x)
+			r, ok := read(table, x)
 			if !ok {
 				continue
 			}
@@ -116,8 +101,8 @@ func eachRule(instance string, f func(conn *nftables.Conn, direction string, r *
 	return nil
 }
 
-func read(x *nftables.Rule) (*readRule, bool) {
-	r := &readRule{}
+func read(table *nftables.Table, x *nftables.Rule) (*readRule, bool) {
+	r := &readRule{table: table}
 	r.text, _ = userdata.GetString(x.UserData, userdata.TypeComment)
 	found := false
 	for _, e := range x.Exprs {
@@ -135,8 +120,8 @@ func read(x *nftables.Rule) (*readRule, bool) {
 }
 
 // eachElement calls f for the elements of a set, with the comment of the rule that each is of.
-func eachElement(conn *nftables.Conn, instance, name string, f func(text string, packets, bytes uint64)) error {
-	s, err := conn.GetSetByName(tableOf(instance), name)
+func eachElement(conn *nftables.Conn, table *nftables.Table, name string, f func(text string, packets, bytes uint64)) error {
+	s, err := conn.GetSetByName(table, name)
 	if err != nil {
 		return fmt.Errorf("the guard's %s could not be read: %w", name, err)
 	}
@@ -157,17 +142,21 @@ func eachElement(conn *nftables.Conn, instance, name string, f func(text string,
 // dropped sums the counters of the rules, not those of sets: it costs little however large the policy is.
 func dropped(instance string) (Dropped, error) {
 	var d Dropped
-	conn, err := existing(instance)
+	table, err := inForce(instance)
 	if err != nil {
 		return d, err
 	}
+	conn, err := dial()
+	if err != nil {
+		return d, unavailable(err)
+	}
 	for _, c := range chainsShown {
-		rules, err := conn.GetRules(tableOf(instance), chainOf(instance, c.name))
+		rules, err := conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table})
 		if err != nil {
 			return Dropped{}, unavailable(err)
 		}
 		for _, x := range rules {
-			r, ok := read(x)
+			r, ok := read(table, x)
 			switch {
 			case !ok || r.verdict != Drop:
 			case c.name == chainReadable || c.name == chainFirstFragment:
