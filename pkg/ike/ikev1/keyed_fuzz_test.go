@@ -21,13 +21,15 @@ var (
 
 // couple is two machines whose datagrams arrive at once.
 type couple struct {
-	tb   testing.TB
-	m    [2]*Machine
-	sent int
-	spis [2]int // reserved and not given back
+	tb    testing.TB
+	m     [2]*Machine
+	sent  int
+	spis  [2]int  // reserved and not given back
+	vouch [2]bool // which of them find every certificate good, in relay
 }
 
-func newCouple(tb testing.TB, pfs suite.Group) *couple {
+// newCouple makes two machines with a pre-shared key, or with an authentication method for each.
+func newCouple(tb testing.TB, pfs suite.Group, auth ...func(n int) policy.AuthMethod) *couple {
 	tb.Helper()
 	c := &couple{tb: tb}
 	for n, a := range []netip.Addr{hostA, hostB} {
@@ -35,6 +37,9 @@ func newCouple(tb testing.TB, pfs suite.Group) *couple {
 		r := &policy.Rule{Name: "r", Action: policy.FilterAction{Kind: policy.Negotiate, Methods: []policy.Method{method}, PFS: pfs},
 			Auth:    []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("for the fuzzer only, no secret"))}},
 			Filters: []policy.GenericFilter{{Src: policy.AddrSpec{Kind: policy.Me}, Dst: policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(other)}, Mirrored: true}}}
+		for _, f := range auth {
+			r.Auth = []policy.AuthMethod{f(n)}
+		}
 		p, err := policy.Compile(&policy.Policy{Rules: []*policy.Rule{r}, KeyExchange: policy.KeyExchange{Methods: []policy.MainModeMethod{
 			{Encr: suite.AESCBC, KeyBits: 128, Hash: suite.SHA1, Group: suite.Curve25519}}}}, []netip.Addr{a})
 		if err != nil {

@@ -27,6 +27,11 @@ func (c *couple) relay(now time.Time, tap func(n, to int, d isakmp.Datagram) boo
 					}
 					sent++
 					again = true
+				case isakmp.Ask:
+					if c.vouch[n] {
+						m.Answer(now, ev.ID, isakmp.Verdict{})
+						again = true
+					}
 				case isakmp.SPIReleased:
 					c.spis[n] -= len(ev.SPIs)
 				case isakmp.ChildDown:
