@@ -92,13 +92,21 @@ func (p *pinger) describe(c *endpoint.Child) {
 	i := slices.IndexFunc(p.status.Peers, func(x endpoint.Peer) bool { return x.Remote.Addr() == p.peer })
 	if i >= 0 {
 		m := p.status.Peers[i]
-		p.trace.ok(LayerMainMode, fmt.Sprintf("%s %s %s, since %v", m.Encr, m.Hash, m.Group, time.Duration(m.AgeSeconds)*time.Second))
+		p.trace.ok(LayerMainMode, fmt.Sprintf("%s %s %s, since %v", cipher(&m), m.Hash, m.Group, time.Duration(m.AgeSeconds)*time.Second))
 		p.trace.ok(LayerAuthentication, fmt.Sprintf("by %s; the peer is %s", m.Auth, first(m.RemoteID, m.Remote.Addr().String())))
 	} else {
 		p.trace.ok(LayerMainMode, "there are SAs; the main-mode SA that made them is over")
 		p.trace.ok(LayerAuthentication, "there are SAs that were made by the peer that proved itself")
 	}
 	p.trace.ok(LayerQuickMode, fmt.Sprintf("SA %d carries %s", c.ID, c.Filter))
+}
+
+// cipher names the cipher of a main-mode SA, with the length of its key where there is a choice.
+func cipher(m *endpoint.Peer) string {
+	if m.KeyBits == 0 {
+		return m.Encr
+	}
+	return fmt.Sprintf("%s-%d", m.Encr, m.KeyBits)
 }
 
 // blame finds the stage that failed: by what the endpoint has noted of the negotiation, or by how far it has come.

@@ -63,7 +63,22 @@ func Ping(ctx context.Context, o PingOptions) Trace {
 	p := &pinger{PingOptions: &o, trace: Trace{SchemaVersion: SchemaVersion, Target: o.Target}}
 	p.run(ctx)
 	p.trace.finish()
+	p.noteClear()
 	return p.trace
+}
+
+// noteClear adds to the first failure that the rule's traffic flows all the same, unprotected: it falls back to clear where the peer is silent.
+func (p *pinger) noteClear() {
+	f := p.trace.FirstFailure()
+	if f == nil || p.rule == nil {
+		return
+	}
+	for _, s := range p.status.Soft {
+		if s.Rule == p.rule.Name {
+			f.Why += "\nmeanwhile the rule falls back to clear: what it should protect flows unprotected"
+			return
+		}
+	}
 }
 
 // run stops at the first layer that the others need.

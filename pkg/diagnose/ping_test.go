@@ -169,6 +169,20 @@ func TestAFailureIsBlamedOnItsStage(t *testing.T) {
 	}
 }
 
+// TestASoftSAIsNoted: where the rule falls back to clear, the failure says that its traffic flows unprotected.
+func TestASoftSAIsNoted(t *testing.T) {
+	e := &endpointOf{after: endpoint.Status{Soft: []endpoint.SoftSA{{Rule: "hosts"}}}, err: context.DeadlineExceeded}
+	p := &pinger{PingOptions: &PingOptions{Target: "hosts", Policy: hostRule(t), Endpoint: e, Timeout: time.Minute}, local: ours}
+	if !p.resolution(t.Context()) || p.negotiation(t.Context()) {
+		t.Fatalf("%+v", p.trace)
+	}
+	p.trace.finish()
+	p.noteClear()
+	if f := p.trace.FirstFailure(); f == nil || !strings.Contains(f.Why, "flows unprotected") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestATraceIsToldInWords with causes and next steps under what failed.
 func TestATraceIsToldInWords(t *testing.T) {
 	var tr Trace
