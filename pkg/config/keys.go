@@ -6,7 +6,7 @@ import "slices"
 var (
 	topKeys          = []string{"policy", "description", "rules", "key_exchange", "policies", "assign", "filter_lists", "filter_actions", "listen", "tun", "guard", "wins_servers", "default_response", "exemptions", "certificates"}
 	policyKeys       = []string{"name", "description", "rules", "key_exchange", "default_response", "certificates"}
-	ruleKeys         = []string{"name", "description", "filters", "filter_list", "action", "negotiate", "manual", "auth", "tunnel", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "fragmentation", "test_only", "connection"}
+	ruleKeys         = []string{"name", "description", "filters", "filter_list", "action", "negotiate", "manual", "auth", "tunnel", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "fragmentation", "exchange_mode", "test_only", "connection"}
 	filterKeys       = []string{"from", "to", "protocol", "from_port", "to_port", "type", "code", "mirrored", "description"}
 	negotiateKeys    = []string{"methods", "pfs", "lifetime", "inbound_passthrough", "fallback_to_clear"}
 	fallbackKeys     = []string{"timeout", "lifetime"}

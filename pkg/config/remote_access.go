@@ -198,3 +198,24 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	a, _ := netip.AddrFromSlice(b)
 	return a
 }
+
+// exchangeMode reads how IKE begins: main mode, or aggressive mode, which has to be asked for.
+func (r *reader) exchangeMode(n *node) (aggressive bool) {
+	s, ok := r.word(n, "exchange_mode", "main", "aggressive")
+	return ok && s == "aggressive"
+}
+
+// checkExchangeMode checks what aggressive mode needs, and says what it costs.
+func (r *reader) checkExchangeMode(n *node, rule *policy.Rule) {
+	if n == nil || !rule.Aggressive {
+		return
+	}
+	for _, a := range rule.Auth {
+		if a.Kind != policy.PSK {
+			r.fail(n, "use exchange_mode: main, which needs no more than the certificate", "aggressive mode is spoken with pre-shared keys only")
+			return
+		}
+	}
+	r.warn(n, "rule %q uses aggressive mode: whoever asks the responder, or listens, gets a hash of the pre-shared key and can guess it off-line, unseen; "+
+		"identities are in the clear. Use main mode where the peer can, and if not a key of %d random characters or more (goipsec psk makes one)", rule.Name, goodPSK)
+}

@@ -27,7 +27,7 @@ func TestD3EncryptionWithoutIntegrity(t *testing.T) {
 	read(t, wrap(manual("esp aes-cbc-128 sha256", ", integrity_key_in: "+integrityKey+", integrity_key_out: "+strings.Replace(integrityKey, "00", "ff", 1))))
 }
 
-// TestP27NoOtherAuthentication: there is no way to ask for public key encryption, for aggressive mode, or for any method but a pre-shared key.
+// TestP27NoOtherAuthentication: there is no way to ask for public key encryption, and none for aggressive mode but exchange_mode in a rule.
 func TestP27NoOtherAuthentication(t *testing.T) {
 	for _, auth := range []string{"[{rsa_encryption: x}]", "[{pke: x}]", "[{certificate: x}]", "[{psk: \"0123456789abcdefghijklmnopqrs\", mode: aggressive}]", "[{aggressive: true}]"} {
 		if _, err := Parse("p.yaml", []byte(wrap(filter+nego+"auth: "+auth)), Options{}); err == nil {
@@ -63,6 +63,27 @@ func TestP28GuessableKeys(t *testing.T) {
 	for _, good := range []string{"7Yk1vWc0dTq9ZrN4xBhL2mPsG8uEaJ6f", "correct horse battery staple and more"} {
 		if w := guess(good); len(w) != 0 {
 			t.Errorf("a good key: %v", w)
+		}
+	}
+}
+
+// TestP28AggressiveModeIsWarnedOf: a rule that names aggressive mode draws a warning of the off-line attack; without it there is none, and certificates do not go with it.
+func TestP28AggressiveModeIsWarnedOf(t *testing.T) {
+	warned := func(mode string) (n int) {
+		f := read(t, wrap(filter+nego+psk+mode))
+		for _, w := range f.Warnings {
+			if strings.Contains(w.String(), "off-line") {
+				n++
+			}
+		}
+		if f.Assigned.Rules[0].Aggressive != (n == 1) {
+			t.Errorf("%q: %v", mode, f.Assigned.Rules[0])
+		}
+		return n
+	}
+	for mode, want := range map[string]int{"": 0, "exchange_mode: main": 0, "exchange_mode: aggressive": 1} {
+		if n := warned(mode); n != want {
+			t.Errorf("%q: %d warnings", mode, n)
 		}
 	}
 }

@@ -22,6 +22,8 @@ func (r *reader) rule(n *node, number int) *policy.Rule {
 			r.str(v, key)
 		case "tunnel":
 			rule.Tunnel = r.tunnel(v)
+		case "exchange_mode":
+			rule.Aggressive = r.exchangeMode(v)
 		case "auth":
 			rule.Auth = r.auth(v)
 		case "connection":
@@ -145,7 +147,7 @@ func (r *reader) warnWeakMethods(n *node, a policy.FilterAction) {
 func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filters []written) {
 	negotiated := rule.Action.Kind == policy.Negotiate && at["manual"] == nil
 	protects := rule.Action.Kind == policy.Negotiate
-	for _, key := range []string{"tunnel", "auth", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "fragmentation"} {
+	for _, key := range []string{"tunnel", "auth", "encapsulation", "peer_port", "dpd", "idle_timeout", "replay_window", "df", "fragmentation", "exchange_mode"} {
 		if v := at[key]; v != nil && !protects && rule.Action.Kind != 0 {
 			r.fail(v, "delete it", "%s has no meaning in a rule that does %v", key, rule.Action.Kind)
 		}
@@ -161,6 +163,7 @@ func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filt
 		r.checkPool(rule, filters)
 	}
 	r.checkXAuth(at["auth"], rule)
+	r.checkExchangeMode(at["exchange_mode"], rule)
 	if at["manual"] != nil && rule.Tunnel != nil && !rule.Tunnel.Remote.IsValid() && !rule.Tunnel.Endpoint.IsValid() {
 		r.fail(at["tunnel"], "name the peer's address", "manual keys need to know the peer")
 	}

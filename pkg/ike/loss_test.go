@@ -3,6 +3,7 @@ package ike
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ func scenarios(tb testing.TB) []scenario {
 	pfs.pfs = suite.Curve25519
 	parts := defaults()
 	parts.main[0].Group, parts.pfs, parts.peer.FragmentSize = suite.MODP1024, suite.MODP1024, policy.MinFragmentSize
+	aggressive, dialUp := defaults(), remote("carol:open sesame")
+	aggressive.aggressive, dialUp.aggressive = true, true
 	up := func(w *world) {
 		w.want(0)
 		w.run(5 * time.Second)
@@ -63,6 +66,10 @@ func scenarios(tb testing.TB) []scenario {
 		{"mode config and quick mode", remote(""), func(*world) {}, func(w *world) { w.want(0) }, 1},
 		{"XAUTH, mode config and quick mode", remote("carol:open sesame"), func(*world) {}, func(w *world) { w.want(0) }, 1},
 		{"rekey of main mode with XAUTH and mode config", remote("carol:open sesame"), up, rekeyMain(0), 1},
+		{"aggressive and quick mode", aggressive, func(*world) {}, func(w *world) { w.want(0) }, 1},
+		{"rekey in aggressive mode", aggressive, up, rekeyMain(1), 1},
+		{"aggressive mode from both at once", aggressive, func(*world) {}, func(w *world) { w.want(0); w.want(1) }, 1},
+		{"aggressive mode, XAUTH, mode config and quick mode", dialUp, func(*world) {}, func(w *world) { w.want(0) }, 1},
 		{"rekey of both phases in fragments", parts, up, func(w *world) { rekeyMain(0)(w); rekeyChild(1)(w) }, 1},
 	}
 }
@@ -120,6 +127,13 @@ func TestF2LossByExhaustion(t *testing.T) {
 	t.Logf("%d disturbed exchanges", runs)
 }
 
+// damageable are some scenarios that begin from nothing, so that damage may end an attempt.
+func damageable(tb testing.TB) []scenario {
+	names := []string{"main and quick mode", "main and quick mode with PFS", "both at once", "rekey of a child", "main mode with certificates", "aggressive and quick mode",
+		"aggressive mode, XAUTH, mode config and quick mode"}
+	return slices.DeleteFunc(scenarios(tb), func(s scenario) bool { return !slices.Contains(names, s.name) })
+}
+
 // TestF2DamageByExhaustion cuts and flips: the attempt may fail, cleanly, and the next must succeed.
 func TestF2DamageByExhaustion(t *testing.T) {
 	damages := map[string]func([]byte) []byte{
@@ -132,7 +146,7 @@ func TestF2DamageByExhaustion(t *testing.T) {
 		"middle":         func(d []byte) []byte { d[28+(len(d)-28)/2] ^= 1; return d },
 		"last byte":      func(d []byte) []byte { d[len(d)-1] ^= 1; return d },
 	}
-	for _, s := range append(scenarios(t)[:4], scenarios(t)[12]) {
+	for _, s := range damageable(t) {
 		for n := range 9 {
 			for name, damage := range damages {
 				t.Run(fmt.Sprintf("%s/%d/%s", s.name, n, name), func(t *testing.T) {

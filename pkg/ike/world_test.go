@@ -107,11 +107,12 @@ type settings struct {
 	fallback *policy.Fallback
 	auth     func(n int) []policy.AuthMethod // of host n, in place of the pre-shared key
 	// access makes host 1 a gateway that assigns addresses of accessPool to host 0; with a login, host 0 logs in with it and host 1 knows users.
-	access  bool
-	login   string // NAME:PASSWORD
-	users   map[string]string
-	respond bool     // the rule is the default response rule
-	ports   []uint16 // a filter for each port of host 1, TCP
+	access     bool
+	aggressive bool
+	login      string // NAME:PASSWORD
+	users      map[string]string
+	respond    bool     // the rule is the default response rule
+	ports      []uint16 // a filter for each port of host 1, TCP
 }
 
 var (
@@ -181,6 +182,7 @@ func compile(tb testing.TB, s settings, local, remote netip.Addr, n int) *policy
 	if s.access {
 		s.remoteAccess(r, local, remote, n)
 	}
+	r.Aggressive = s.aggressive
 	for i, p := range s.ports {
 		if f.Proto, f.DstPorts = 6, classifier.Port(p); i == 0 {
 			r.Filters = nil

@@ -28,6 +28,9 @@ type MainModeFilter struct {
 	// peer's port and DPD. A main-mode SA stays over a reload if the filter of its addresses still has this meaning.
 	Meaning string
 
+	// Others are further filters for the same addresses, of rules in aggressive mode that are told apart by the identity that a peer claims.
+	Others []*MainModeFilter
+
 	rank int // position in Compiled.MainMode
 }
 
@@ -48,7 +51,9 @@ type QuickModeFilter struct {
 	Filter classifier.Filter // in the direction of the list it stands in
 	Action ActionKind
 	Rule   *Rule
-	Twin   *QuickModeFilter // the same traffic's filter in the opposite list, nil if there is none
+	// MainMode is the meaning that a main-mode SA must have to negotiate this filter; "" for one that is not negotiated.
+	MainMode string
+	Twin     *QuickModeFilter // the same traffic's filter in the opposite list, nil if there is none
 	// Dynamic is set if the default response rule made the filter for one peer; it stands in no list of a Compiled. See Compiled.Dynamic.
 	Dynamic bool
 
@@ -111,4 +116,19 @@ func (x *expansion) compile() (*Compiled, error) {
 // address as remote. Its cost does not grow with the number of filters, but for those with ranges that are no prefixes.
 func (c *Compiled) FindMainMode(local, remote netip.Addr) *MainModeFilter {
 	return c.pairs.find(local.Unmap().WithZone(""), remote.Unmap().WithZone(""))
+}
+
+// FindMainModeBy returns the first of the main-mode filters that FindMainMode finds for an address pair, and of the others for the same addresses, that ok accepts;
+// nil if there is none.
+func (c *Compiled) FindMainModeBy(local, remote netip.Addr, ok func(*MainModeFilter) bool) *MainModeFilter {
+	f := c.FindMainMode(local, remote)
+	if f == nil || ok(f) {
+		return f
+	}
+	for _, o := range f.Others {
+		if ok(o) {
+			return o
+		}
+	}
+	return nil
 }

@@ -257,6 +257,9 @@ func (x *expansion) inbound(r *Rule, g *GenericFilter, f classifier.Filter) *Qui
 
 func (x *expansion) filter(r *Rule, g *GenericFilter, f classifier.Filter, inbound bool) *QuickModeFilter {
 	q := &QuickModeFilter{Filter: f, Action: r.Action.Kind, Rule: r, source: g}
+	if r.Action.Kind == Negotiate && r.Manual == nil {
+		q.MainMode = x.mmMeaning
+	}
 	if !x.offline {
 		q.ID = filterID(x.meaning, inbound, &f)
 	}

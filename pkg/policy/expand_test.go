@@ -456,3 +456,43 @@ func find(c *Compiled, local, remote netip.Addr) *MainModeFilter {
 	}
 	return nil
 }
+
+// TestRulesForAnybodyInAggressiveMode: such rules stand beside each other if each names other peers; in main mode, without a name, with the same one, or for one peer they clash.
+func TestRulesForAnybodyInAggressiveMode(t *testing.T) {
+	caller := netip.MustParseAddr("198.51.100.9")
+	named := func(name, id string) *Rule {
+		r := rule(name, Negotiate, generic("10.0.0.0/16 -> 10.1.0.0/24", 0))
+		r.Filters[0].Mirrored = false
+		r.Tunnel, r.Aggressive = &Tunnel{}, true
+		r.Auth = []AuthMethod{{Kind: PSK, PSK: NewSecret([]byte("the key of " + name)), RemoteID: id}}
+		return r
+	}
+	a, b, c := named("a", "a.example"), named("b", "b.example"), named("c", "c@example.com")
+	b.Filters[0], c.Filters[0] = generic("10.0.0.0/16 -> 10.2.0.0/24", 0), generic("10.0.0.0/16 -> 10.3.0.0/24", 0)
+	compiled := compile(t, a, b, c)
+	if f := compiled.FindMainMode(me4, caller); f == nil || len(f.Others) != 2 {
+		t.Fatalf("%+v", f)
+	}
+	meanings := map[string]bool{}
+	for _, q := range compiled.Outbound {
+		f := compiled.FindMainModeBy(me4, caller, func(f *MainModeFilter) bool { return f.Meaning == q.MainMode })
+		if f == nil || f.Rule != q.Rule {
+			t.Errorf("the main-mode filter of %s is %+v", q.Rule.Name, f)
+		}
+		meanings[q.MainMode] = true
+	}
+	if len(meanings) != 3 || compiled.FindMainModeBy(me4, caller, func(*MainModeFilter) bool { return false }) != nil {
+		t.Errorf("%v", meanings)
+	}
+	for name, spoil := range map[string]func(r *Rule){
+		"main mode": func(r *Rule) { r.Aggressive = false }, "no name": func(r *Rule) { r.Auth[0].RemoteID = "" },
+		"the same name": func(r *Rule) { r.Auth[0].RemoteID = "A.Example" },
+	} {
+		d := named("d", "d.example")
+		d.Filters[0] = generic("10.0.0.0/16 -> 10.4.0.0/24", 0)
+		spoil(d)
+		t.Log(name)
+		refused(t, "differ in their authentication", a, b, d)
+		refused(t, "differ in their authentication", d, a)
+	}
+}

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
 )
@@ -16,14 +18,55 @@ func (x *expansion) addMainMode(r *Rule, p addressPair) {
 		x.mainMode = append(x.mainMode, m)
 		return
 	}
-	if m.Meaning == x.mmMeaning || x.clash[rulePair{m.Rule, r}] {
+	if m.has(x.mmMeaning) || x.clash[rulePair{m.Rule, r}] {
+		return
+	}
+	if m.standsBeside(r) {
+		m.Others = append(m.Others, &MainModeFilter{Local: p.local, Remote: p.remote, Rule: r, Meaning: x.mmMeaning})
 		return
 	}
 	x.clash[rulePair{m.Rule, r}] = true
 	f := m.Filter()
 	x.faults.add(r.Source, "a responder chooses these by the peer's address alone: give both rules the same, or different peers",
-		"rule %q and rule %q (%v) both negotiate for %s, but differ in their authentication or in the peer's port, DPD or fragmentation",
+		"rule %q and rule %q (%v) both negotiate for %s, but differ in their authentication or in exchange mode, the peer's port, DPD or fragmentation",
 		r.Name, m.Rule.Name, m.Rule.Source, x.show(&f))
+}
+
+// has reports whether m, or one of the others for its addresses, has a meaning.
+func (m *MainModeFilter) has(meaning string) bool {
+	return m.Meaning == meaning || slices.ContainsFunc(m.Others, func(o *MainModeFilter) bool { return o.Meaning == meaning })
+}
+
+// standsBeside reports whether a responder can tell the peers of r from those that m and the others are for, though the addresses are the same: in aggressive mode a
+// peer says at once who it is. Rules that begin themselves are none of these.
+func (m *MainModeFilter) standsBeside(r *Rule) bool {
+	named := identities(r)
+	if !r.answersByName() || len(named) == 0 {
+		return false
+	}
+	for _, o := range append([]*MainModeFilter{m}, m.Others...) {
+		others := identities(o.Rule)
+		if !o.Rule.answersByName() || len(others) == 0 || slices.ContainsFunc(named, func(id string) bool { return slices.Contains(others, id) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Rule) answersByName() bool {
+	return r.Aggressive && r.Tunnel != nil && !r.Tunnel.Remote.IsValid() && !r.Tunnel.Endpoint.IsValid()
+}
+
+// identities are those that a rule wants of its peers, nil if one of its methods takes any.
+func identities(r *Rule) []string {
+	var list []string
+	for _, a := range r.Auth {
+		if a.RemoteID == "" {
+			return nil
+		}
+		list = append(list, strings.ToLower(a.RemoteID))
+	}
+	return list
 }
 
 // rulePair names two rules, so that a disagreement over many address pairs is complained of once.

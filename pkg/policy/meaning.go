@@ -36,6 +36,9 @@ func (r *Rule) Meaning() string {
 		writeMethod(h, m)
 	}
 	writeAuth(h, r.Auth)
+	if r.Aggressive {
+		fmt.Fprintf(h, "aggressive\n")
+	}
 	if r.Tunnel != nil {
 		fmt.Fprintf(h, "tunnel %v %v %v %v %t %v\n", r.Tunnel.Local, r.Tunnel.Remote, r.Tunnel.Endpoint, r.Tunnel.Inner, r.Tunnel.AskAddress, r.Tunnel.Pool)
 	}
@@ -56,6 +59,9 @@ func mainModeMeaning(p *Policy, r *Rule) string {
 		fmt.Fprintf(h, "certificates %+v\n", p.Certificates)
 	}
 	fmt.Fprintf(h, "port %d dpd %v %v fragments %d\n", r.Peer.Port, r.Peer.DPDInterval, r.Peer.DPDTimeout, r.Peer.FragmentSize)
+	if r.Aggressive {
+		fmt.Fprintf(h, "aggressive\n")
+	}
 	if t := r.Tunnel; t != nil && (t.AskAddress || t.Pool.IsValid()) {
 		fmt.Fprintf(h, "config %t %v %v\n", t.AskAddress, t.Pool, t.DNS)
 	}

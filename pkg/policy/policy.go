@@ -48,8 +48,10 @@ type Rule struct {
 	Action  FilterAction
 	Auth    []AuthMethod // in order of preference; empty for permit, block and manual keys
 	Tunnel  *Tunnel      // nil: transport mode
-	Manual  *ManualKeys  // nil: IKE
-	Peer    PeerOptions
+	// Aggressive: IKE begins in aggressive mode, and is answered in no other. Whoever asks a responder gets a hash of its key to guess by.
+	Aggressive bool
+	Manual     *ManualKeys // nil: IKE
+	Peer       PeerOptions
 	// Connection limits the rule to traffic through interfaces of one type; the zero value does not.
 	Connection Connection
 	Source     Position // where the rule stands in its file

@@ -204,3 +204,62 @@ func TestStrongSwanWrongPassword(t *testing.T) {
 		})
 	}
 }
+
+// bareAggressive has strongSwan answer in aggressive mode with a pre-shared key, which it does not do unless it is told so twice.
+const bareAggressive = "i_dont_care_about_security_and_use_aggressive_mode_psk = yes"
+
+// TestStrongSwanAggressiveMode: both roles, alone, and with a login and mode config as remote access often has it.
+func TestStrongSwanAggressiveMode(t *testing.T) {
+	l := lab.New(t)
+	a, b := site(l)
+	s := l.StrongSwan(b, charon{}.String(), bareAggressive)
+	for _, access := range []bool{false, true} {
+		for _, initiator := range bothInitiate {
+			what := "aggressive mode"
+			if access {
+				what += ", XAUTH and mode config"
+			}
+			t.Run(what+"/"+initiator+" initiates", func(t *testing.T) {
+				l := lab.New(t)
+				s, a, b := s.In(l), a.In(l), b.In(l)
+				row := userSpace(initiator, "", "aes-cbc-128 sha256 modp2048; esp aes-gcm-16-128", "tunnel in UDP", "IPv4 in IPv4")
+				row.Exchange = strings.Replace(row.Exchange, "main mode, PSK", "aggressive mode, PSK", 1) + strings.TrimPrefix(what, "aggressive mode")
+				r := record.Begin(t, row)
+				policy := toCharon{rule: []string{inUDP, "exchange_mode: aggressive"}}.String()
+				switch {
+				case !access:
+					s.Load(charon{connection: []string{"encap = yes", "aggressive = yes"}}.String())
+				case initiator == "goipsec":
+					s.Load(charonGateway(true, "aggressive = yes"))
+					policy = accessPolicy(l, true, true, accessPass, "exchange_mode: aggressive")
+				default:
+					s.Load(charonClient(true, accessPass, "aggressive = yes"))
+					policy = accessPolicy(l, false, true, accessPass, "exchange_mode: aggressive")
+				}
+				g := l.Goipsec(a, policy)
+				capture := a.Capture("eth0")
+				start(l, a, g, s, initiator)
+				switch {
+				case !access:
+					echoes(l, a, g, s, r)
+				case initiator == "goipsec":
+					echoesBetween(l, a, "10.9.0.1", "192.168.2.1", g, s, r)
+				default:
+					echoesBetween(l, b, "10.9.0.1", "192.168.1.1", g, s, r)
+				}
+				frames := capture.Stop()
+				l.NoClear(frames)
+				for _, f := range frames {
+					if m := ikeMessage(f); m != nil && m[18] == 2 {
+						t.Fatal("a message of main mode is on the wire")
+					}
+				}
+				if !strings.Contains(g.Log.String(), "off-line") {
+					t.Error("goipsec's log does not warn of aggressive mode")
+				}
+				g.Stop()
+				s.Clear()
+			})
+		}
+	}
+}

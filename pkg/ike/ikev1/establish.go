@@ -12,7 +12,7 @@ import (
 
 // establish ends main mode: the peer has proved its identity.
 func (m *Machine) establish(now time.Time, s *mainMode) {
-	switch s.state = afterMessage(s.state, isakmp.MainMode, s.role(), s.run.Done(), s.remoteID.Type != 0, s.suite.xauth); s.state {
+	switch s.state = afterMessage(s.state, s.exchange, s.role(), s.run.Done(), s.remoteID.Type != 0, s.suite.xauth); s.state {
 	case Established:
 		m.begun(now, s)
 	case Examining:
@@ -31,6 +31,7 @@ func (m *Machine) admit(now time.Time, s *mainMode, passed bool) {
 
 // begun puts an SA into use whose peer is the right one.
 func (m *Machine) begun(now time.Time, s *mainMode) {
+	m.aggressive.drop(s)
 	if s.role() == isakmp.Responder {
 		m.halfOpen.settled(s.prefix)
 		s.peer = m.peerAt(placeOf(s))
@@ -92,6 +93,9 @@ func (m *Machine) renewSA(now time.Time, s *mainMode) {
 
 // mayBegin reports whether this host can begin a new main mode in the place of s: a gateway cannot log in to its clients.
 func (s *mainMode) mayBegin() bool { return !s.suite.xauth || s.role() == isakmp.Initiator }
+
+// doubted reports whether a new main mode is to be begun in the place of s, because a quick mode under it failed.
+func (s *mainMode) doubted() bool { return s.doubt && s.mayBegin() }
 
 // retireSAs lets the other SAs with the same peer end in a while. If both ends had begun one at once, both keep that with the larger
 // cookies.
@@ -227,7 +231,8 @@ func (m *Machine) SetPolicy(now time.Time, c *policy.Compiled) {
 			m.deleteChild(now, c, "the policy has changed")
 		}
 		for _, s := range append([]*mainMode(nil), p.sas...) {
-			if f := c.FindMainMode(s.local.Addr(), s.remote.Addr()); f != nil && f.Meaning == s.meaning {
+			same := func(f *policy.MainModeFilter) bool { return f.Meaning == s.meaning }
+			if f := c.FindMainModeBy(s.local.Addr(), s.remote.Addr(), same); f != nil {
 				if s.rule = f.Rule; s.dismissed() {
 					m.dismiss(now, s)
 				}

@@ -100,7 +100,7 @@ func (m *Machine) addHalfOpen(now time.Time, e *halfOpen) bool {
 	e.prefix = prefixOf(e.remote.Addr())
 	list := t.prefixes[e.prefix]
 	switch {
-	case t.going[e.prefix] >= t.perPrefix || t.total-len(t.entries) >= t.max:
+	case !t.room(e.prefix):
 		m.stats.HalfOpenRefused++
 		return false
 	case len(list)+t.going[e.prefix] >= t.perPrefix:
@@ -155,8 +155,17 @@ func (t *halfOpenTable) remove(e *halfOpen) {
 // promote turns an entry into a responder past message 3, which still counts until it is authenticated or gone.
 func (t *halfOpenTable) promote(e *halfOpen) {
 	t.remove(e)
+	t.join(e.prefix)
+}
+
+// room reports whether one more responder past message 3 has a place, and join counts it.
+func (t *halfOpenTable) room(prefix netip.Prefix) bool {
+	return t.going[prefix] < t.perPrefix && t.total-len(t.entries) < t.max
+}
+
+func (t *halfOpenTable) join(prefix netip.Prefix) {
 	t.total++
-	t.going[e.prefix]++
+	t.going[prefix]++
 }
 
 // settled takes a responder past message 3 out of the count.

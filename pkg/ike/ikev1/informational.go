@@ -98,8 +98,7 @@ func (m *Machine) receiveInformational(now time.Time, d isakmp.Datagram, h isakm
 		return
 	}
 	s.usedIDs[h.MessageID] = struct{}{}
-	m.followPeer(s, d)
-	m.alive(now, s.peer)
+	m.heard(now, s, d)
 	for _, n := range notes {
 		m.takeNotify(now, s, n)
 	}

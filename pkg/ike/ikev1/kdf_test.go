@@ -140,10 +140,11 @@ func TestP13OnlyProofEstablishes(t *testing.T) {
 					got := afterMessage(s, isakmp.ExchangeType(x), r, complete, authenticated, extended)
 					want := s
 					if (r == isakmp.Initiator || r == isakmp.Responder) && complete && authenticated {
+						phase1 := x == int(isakmp.MainMode) || x == int(isakmp.Aggressive)
 						switch {
-						case s == Negotiating && x == int(isakmp.MainMode) && extended:
+						case s == Negotiating && phase1 && extended:
 							want = Examining
-						case s == Negotiating && x == int(isakmp.MainMode), s == Examining && x == int(isakmp.Transaction) && extended:
+						case s == Negotiating && phase1, s == Examining && x == int(isakmp.Transaction) && extended:
 							want = Established
 						}
 					}
@@ -157,8 +158,8 @@ func TestP13OnlyProofEstablishes(t *testing.T) {
 			}
 		}
 	}
-	if ways != 4 {
-		t.Errorf("%d ways to be established, want one for each role, with and without XAUTH", ways)
+	if ways != 6 {
+		t.Errorf("%d ways to be established, want for each role one by main mode, one by aggressive mode and one by XAUTH", ways)
 	}
 	for s, want := range map[State]bool{0: false, Negotiating: false, Examining: false, Established: true, Retiring: true, Dying: false} {
 		if s.obeys() != want {

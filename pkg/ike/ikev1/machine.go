@@ -48,6 +48,7 @@ type Machine struct {
 	outbound    map[outboundSPI]*child      // by the peer's SPI, for deletions
 	logins      map[uint64]*mainMode        // whose password is being looked at, by ID
 	guesses     guesses
+	aggressive  aggressiveTable
 	pools       map[netip.Prefix]*pool
 	leaseSeq    uint64
 	filters     map[string]*policy.QuickModeFilter

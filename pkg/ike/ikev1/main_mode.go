@@ -61,6 +61,7 @@ type mainMode struct {
 	id            uint64
 	peer          *peer // nil for a responder that has not proved itself
 	state         State
+	exchange      isakmp.ExchangeType // main mode, or aggressive mode where the rule names it
 	run           isakmp.Run[*mainMode]
 	cookies       cookiePair
 	local, remote netip.AddrPort
@@ -89,6 +90,7 @@ type mainMode struct {
 	notices    []isakmp.Notify       // notifications beside the peer's proof
 	flight     flight
 	complained bool
+	doubt      bool              // a quick mode under it failed
 	suspicion  *isakmp.Failure   // an initiator's: what was wrong with the answer to its proof
 	refusal    isakmp.NotifyType // unauthenticated, or 0
 	answered   bool
@@ -303,12 +305,20 @@ func (s *mainMode) identify(id isakmp.Identification, proof func() ([]isakmp.Pay
 		return nil, err
 	}
 	ps := append([]isakmp.Payload{{Type: isakmp.PayloadID, Body: body}}, proofs...)
-	if s.role() == isakmp.Initiator && s.peer.fresh(s) {
-		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.InitialContact,
-			SPI: isakmp.CookieSPI(s.cookies.initiator, s.cookies.responder)}
-		ps = append(ps, isakmp.Payload{Type: isakmp.PayloadNotify, Body: n.Append(nil)})
+	if s.role() == isakmp.Initiator {
+		ps = append(ps, s.initialContact()...)
 	}
 	return ps, nil
+}
+
+// initialContact is INITIAL-CONTACT where it is true.
+func (s *mainMode) initialContact() []isakmp.Payload {
+	if !s.peer.fresh(s) {
+		return nil
+	}
+	n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.InitialContact,
+		SPI: isakmp.CookieSPI(s.cookies.initiator, s.cookies.responder)}
+	return []isakmp.Payload{{Type: isakmp.PayloadNotify, Body: n.Append(nil)}}
 }
 
 // proof is HASH_I or HASH_R, by the role of the one who proves.

@@ -36,7 +36,10 @@ func (m *Machine) mainModeError(now time.Time, s *mainMode, err error) {
 // on, because a damaged message looks the same and is sent again.
 func (m *Machine) suspectKey(now time.Time, s *mainMode) {
 	f := wrongKey(s)
-	if s.signs() {
+	switch {
+	case s.aggressive():
+		f = wrongAggressiveKey(s)
+	case s.signs():
 		f = damaged(s)
 	}
 	m.suspect(now, s, isakmp.PayloadMalformed, f)

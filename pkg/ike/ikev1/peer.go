@@ -93,7 +93,7 @@ func (p *peer) fresh(s *mainMode) bool {
 // usable is the newest SA that may start a quick mode, nil if there is none.
 func (p *peer) usable(limit uint32) *mainMode {
 	for i := len(p.sas) - 1; i >= 0; i-- {
-		if s := p.sas[i]; s.state == Established && !s.config.pending && (limit == 0 || s.quickModes < limit) && len(s.usedIDs) < maxUsedIDs {
+		if s := p.sas[i]; s.state == Established && !s.config.pending && !s.doubted() && (limit == 0 || s.quickModes < limit) && len(s.usedIDs) < maxUsedIDs {
 			return s
 		}
 	}
@@ -199,7 +199,7 @@ func (p *peer) dropSA(s *mainMode) {
 
 // begin starts a main mode with the peer.
 func (m *Machine) begin(now time.Time, p *peer, replaces uint64) {
-	f := m.policy.FindMainMode(p.at.local, p.at.remote)
+	f := m.mainModeFor(p)
 	if f == nil {
 		m.failWants(now, p, netip.AddrPort{}, netip.AddrPort{}, isakmp.Failure{
 			What: fmt.Sprintf("no main-mode filter covers %v and %v", p.at.local, p.at.remote),
@@ -221,6 +221,24 @@ func (m *Machine) begin(now time.Time, p *peer, replaces uint64) {
 	m.sendMainMode(now, s)
 }
 
+// mainModeFor is the filter to begin a main mode with a peer under. Where several rules are for its address, it is the one of what is wanted, or of what is there.
+func (m *Machine) mainModeFor(p *peer) *policy.MainModeFilter {
+	f := m.policy.FindMainMode(p.at.local, p.at.remote)
+	if f == nil || len(f.Others) == 0 {
+		return f
+	}
+	meaning := ""
+	if len(p.wants) > 0 {
+		meaning = p.wants[0].filter.MainMode
+	} else if s := p.newest(); s != nil {
+		meaning = s.meaning
+	}
+	if own := m.policy.FindMainModeBy(p.at.local, p.at.remote, func(o *policy.MainModeFilter) bool { return o.Meaning == meaning }); own != nil {
+		return own
+	}
+	return f
+}
+
 // startPorts are the ends of the first message. Off port 500 every datagram carries the marker, so a peer on a port of its own is
 // spoken to from the port that has it.
 func (m *Machine) startPorts(at addrPair, r *policy.Rule) (local, remote netip.AddrPort) {
@@ -238,9 +256,16 @@ func (m *Machine) startPorts(at addrPair, r *policy.Rule) (local, remote netip.A
 }
 
 func (m *Machine) newMainMode(now time.Time, f *policy.MainModeFilter, r isakmp.Role) *mainMode {
-	return &mainMode{m: m, id: m.newID(), state: Negotiating, run: isakmp.Run[*mainMode]{Script: mainModeScript, Role: r},
+	s := &mainMode{m: m, id: m.newID(), state: Negotiating, exchange: isakmp.MainMode, run: isakmp.Run[*mainMode]{Script: mainModeScript, Role: r},
 		meaning: f.Meaning, rule: f.Rule, offers: withXAuth(phase1Offers(m.policy.Policy.KeyExchange, f.Rule.Auth), f.Rule, r), began: now,
 		phase2: map[uint32]*quickMode{}, usedIDs: map[uint32]struct{}{}}
+	if f.Rule.Aggressive {
+		s.exchange, s.run.Script = isakmp.Aggressive, aggressiveScript
+		if r == isakmp.Initiator {
+			s.offers = oneGroup(s.offers)
+		}
+	}
+	return s
 }
 
 // unable says why main mode cannot even begin, nil if it can.

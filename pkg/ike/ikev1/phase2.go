@@ -229,8 +229,7 @@ func (m *Machine) receiveQuickMode(now time.Time, d isakmp.Datagram, h isakmp.He
 		m.stats.BadProofs++
 		return
 	}
-	m.followPeer(s, d)
-	m.alive(now, s.peer)
+	m.heard(now, s, d)
 	s.usedIDs[h.MessageID] = struct{}{}
 	if err := q.run.Accept(q, msg); err != nil {
 		m.quickModeError(now, q, err)
@@ -305,6 +304,7 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 	// A main-mode SA under which a quick mode failed may itself be at fault: the peer has lost it, or a forged or damaged message
 	// made the ends see different NATs. The next attempt begins with a new one.
 	if q.s.state == Established && (q.want != nil || q.doubtful) {
+		q.s.doubt = true
 		m.retireSA(now, q.s, lingerPeer)
 	}
 	if q.child != nil { // a responder whose message 3 never came

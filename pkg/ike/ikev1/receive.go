@@ -48,7 +48,9 @@ func (m *Machine) dispatch(now time.Time, d isakmp.Datagram, h isakmp.Header) {
 		m.receiveTransaction(now, d, h)
 	case isakmp.Informational:
 		m.receiveInformational(now, d, h)
-	default: // aggressive mode gives a hash of the key away, and no policy asks for it
+	case isakmp.Aggressive:
+		m.receiveAggressive(now, d, h)
+	default:
 		m.stats.Unsupported++
 	}
 }
@@ -89,6 +91,10 @@ func (m *Machine) firstMessage(now time.Time, d isakmp.Datagram, h isakmp.Header
 	f := m.policy.FindMainMode(d.Local.Addr(), d.Remote.Addr())
 	if f == nil {
 		m.stats.Uncovered++
+		return
+	}
+	if f.Rule.Aggressive { // its peers are told apart by an identity that main mode shows too late
+		m.stats.Unsupported++
 		return
 	}
 	cookie, err := m.cookieFor(now, d.Local, d.Remote, h.InitiatorCookie)
@@ -143,7 +149,7 @@ func (m *Machine) firstMessage(now time.Time, d isakmp.Datagram, h isakmp.Header
 func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h isakmp.Header) {
 	f := m.policy.FindMainMode(d.Local.Addr(), d.Remote.Addr())
 	msg, err := plainMessage(d, h)
-	if err != nil || f == nil || d.Remote != e.remote || d.Local != e.local || !m.halfOpen.genuine(e) || h.Flags&isakmp.FlagEncryption != 0 {
+	if err != nil || f == nil || f.Rule.Aggressive || d.Remote != e.remote || d.Local != e.local || !m.halfOpen.genuine(e) || h.Flags&isakmp.FlagEncryption != 0 {
 		m.stats.Malformed++
 		return
 	}
@@ -207,13 +213,14 @@ func (m *Machine) refuseUnproven(now time.Time, s *mainMode, err error) {
 func (m *Machine) continueMainMode(now time.Time, s *mainMode, d isakmp.Datagram, h isakmp.Header) {
 	if s.flight.duplicate(d.Data) {
 		// The initiator repeats by itself; a duplicate of what it has answered needs nothing. Nor does one that is being looked into.
-		if s.role() == isakmp.Responder && !s.claim.asked {
+		// In aggressive mode a duplicate of message 2 says that message 3 was lost.
+		if (s.role() == isakmp.Responder || s.aggressive()) && !s.claim.asked {
 			m.resend(&s.flight)
 		}
 		return
 	}
 	step := s.run.At
-	encrypted := step >= stepProofI
+	encrypted := s.seals(h)
 	if !s.run.Awaits() || s.state != Negotiating || encrypted != (h.Flags&isakmp.FlagEncryption != 0) ||
 		d.Remote.Addr() != s.remote.Addr() || d.Local.Addr() != s.local.Addr() {
 		m.stats.Unexpected++
@@ -249,6 +256,9 @@ func (m *Machine) continueMainMode(now time.Time, s *mainMode, d isakmp.Datagram
 	}
 	m.land(&s.flight)
 	s.flight.answering(d.Data)
+	if s.aggressive() && s.role() == isakmp.Responder {
+		s.flight.last.Data = nil // message 3 has no answer
+	}
 	if s.claim.made() {
 		m.ask(now, s)
 		return
@@ -264,6 +274,14 @@ func (m *Machine) advanceMainMode(now time.Time, s *mainMode) {
 	if s.run.Done() {
 		m.establish(now, s)
 	}
+}
+
+// seals reports whether the message that is due is encrypted. That of aggressive mode is where its header says so.
+func (s *mainMode) seals(h isakmp.Header) bool {
+	if s.aggressive() {
+		return s.run.At == stepAggressiveProof && h.Flags&isakmp.FlagEncryption != 0
+	}
+	return s.run.At >= stepProofI
 }
 
 func (s *mainMode) readMainMode(d isakmp.Datagram, h isakmp.Header, encrypted bool) (*isakmp.Message, []byte, error) {
@@ -305,7 +323,7 @@ func (s *mainMode) sealed(x isakmp.ExchangeType, id uint32, first isakmp.Payload
 
 // sendMainMode builds and sends the message that is due.
 func (m *Machine) sendMainMode(now time.Time, s *mainMode) {
-	encrypted := s.run.At >= stepProofI
+	encrypted := s.seals(isakmp.Header{Flags: isakmp.FlagEncryption})
 	ps, err := s.run.Build(s)
 	if err != nil {
 		r := &isakmp.Refusal{Notify: isakmp.AuthenticationFailed, Failure: isakmp.Failure{What: "main mode stopped: " + isakmp.Escape(err.Error()),
@@ -322,14 +340,26 @@ func (m *Machine) sendMainMode(now time.Time, s *mainMode) {
 		if err != nil {
 			return
 		}
-		out, s.iv = s.sealed(isakmp.MainMode, 0, isakmp.FirstType(ps), body, s.iv)
-	} else if out, err = s.message(isakmp.MainMode, 0, ps); err != nil {
+		out, s.iv = s.sealed(s.exchange, 0, isakmp.FirstType(ps), body, s.iv)
+	} else if out, err = s.message(s.exchange, 0, ps); err != nil {
 		return
 	}
 	// A responder never repeats by itself before the initiator has proved its address, and needs not after (security.md P16).
 	m.launch(now, &s.flight, isakmp.Datagram{Local: s.local, Remote: s.remote, Data: out}, s.role() == isakmp.Initiator, func(now time.Time) {
-		m.failAttempt(now, s, s.explainSilence())
+		// The last message of aggressive mode has no answer. It is repeated until the peer is heard again, and for no longer.
+		if s.state == Negotiating {
+			m.failAttempt(now, s, s.explainSilence())
+		}
 	})
+}
+
+// heard notes what every authentic message after main mode tells: where the peer is, that it lives, and that it has the last message of main mode.
+func (m *Machine) heard(now time.Time, s *mainMode, d isakmp.Datagram) {
+	m.followPeer(s, d)
+	m.land(&s.flight)
+	if s.peer != nil {
+		m.alive(now, s.peer)
+	}
 }
 
 // explainSilence says what the end of an initiator's patience means.
@@ -340,6 +370,8 @@ func (s *mainMode) explainSilence() isakmp.Failure {
 		return isakmp.Failure{What: "the peer refused all main-mode proposals (" + s.refusal.String() + ")",
 			Why:  "its policy allows none of the methods that this host offered",
 			Next: "compare the key exchange methods of both policies, and look at the peer's log", Detail: offered, Answered: true}
+	case s.aggressive() && s.suspicion != nil:
+		return *s.suspicion
 	case s.run.At > stepProofI && s.signs():
 		return s.certificateRefused()
 	case s.run.At > stepProofI:
@@ -401,6 +433,7 @@ func (m *Machine) removeSA(s *mainMode) {
 	m.alarms.clear(&s.flight.again)
 	m.alarms.clear(&s.life)
 	delete(m.logins, s.id)
+	m.aggressive.drop(s)
 	m.dropTransactions(s)
 	s.state = Dying
 	if s.peer != nil {

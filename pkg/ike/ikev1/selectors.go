@@ -73,6 +73,10 @@ func (m *Machine) findFilter(s *mainMode, sel isakmp.Selector, mode suite.Mode) 
 		if f.Action != policy.Negotiate || f.Rule.Manual != nil || (f.Rule.Tunnel != nil) != (mode == suite.Tunnel) {
 			continue
 		}
+		// Peers whom several rules are for, told apart by their identities, have no part in each other's.
+		if s.aggressive() && f.MainMode != s.meaning {
+			continue
+		}
 		if mode == suite.Tunnel {
 			if tunnelFits(f, &sel) && s.mayUse(f, &sel) && endFits(f.Rule.Tunnel.Local, s.local.Addr()) && endFits(f.Rule.Tunnel.Remote, s.remote.Addr()) {
 				return f

@@ -54,6 +54,9 @@ func (s *mainMode) signs() bool { return s.suite.auth != 0 && s.suite.auth != au
 
 // script is the one that main mode goes on with after its first two messages.
 func (s *mainMode) script() isakmp.Script[*mainMode] {
+	if s.aggressive() {
+		return aggressiveScript
+	}
 	if s.signs() {
 		return signatureScript
 	}

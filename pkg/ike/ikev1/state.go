@@ -34,16 +34,17 @@ func (s State) String() string {
 	return "none"
 }
 
-// afterMessage is the only way to become Established: the last message of main mode, in either role, with the peer's proof of identity verified and, where
+// afterMessage is the only way to become Established: the last message of main mode or aggressive mode, in either role, with the peer's proof of identity verified and, where
 // extended authentication was agreed on, a transaction exchange that ended it well (security.md P13, P26). Everything else leaves the state as it is.
 func afterMessage(s State, x isakmp.ExchangeType, r isakmp.Role, complete, authenticated, extended bool) State {
 	if !complete || !authenticated || r != isakmp.Initiator && r != isakmp.Responder {
 		return s
 	}
+	phase1 := x == isakmp.MainMode || x == isakmp.Aggressive
 	switch {
-	case s == Negotiating && x == isakmp.MainMode && extended:
+	case s == Negotiating && phase1 && extended:
 		return Examining
-	case s == Negotiating && x == isakmp.MainMode || s == Examining && x == isakmp.Transaction && extended:
+	case s == Negotiating && phase1 || s == Examining && x == isakmp.Transaction && extended:
 		return Established
 	}
 	return s

@@ -165,10 +165,7 @@ func (m *Machine) receiveTransaction(now time.Time, d isakmp.Datagram, h isakmp.
 		m.stats.BadProofs++
 		return
 	}
-	m.followPeer(s, d)
-	if s.peer != nil {
-		m.alive(now, s.peer)
-	}
+	m.heard(now, s, d)
 	s.usedIDs[h.MessageID] = struct{}{}
 	err = t.run.Accept(t, msg)
 	if err == nil && t.run.Sends() {
