@@ -2,6 +2,7 @@ package pki
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ed25519"
@@ -16,6 +17,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -123,7 +125,7 @@ func TestLoadEveryForm(t *testing.T) {
 func signs(t *testing.T, c Credential) {
 	t.Helper()
 	digest := sha256.Sum256([]byte("text"))
-	sig, err := c.Signer.Sign(rand.Reader, digest[:], crypto256)
+	sig, err := c.Signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,6 +286,35 @@ func touch(t *testing.T, path string, n int) {
 	at := testpki.Now.Add(time.Duration(n) * time.Second)
 	if err := os.Chtimes(path, at, at); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// token is a signer that gives its key to nobody.
+type token struct {
+	id   *testpki.Identity
+	used int
+}
+
+func (k *token) Public() crypto.PublicKey { return k.id.Cert.PublicKey }
+
+func (k *token) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	k.used++
+	return k.id.Key.Sign(rand, digest, opts)
+}
+
+// TestAnySigner: a key need not be in a file.
+func TestAnySigner(t *testing.T) {
+	root := testpki.Root(t, "Root")
+	for _, id := range []*testpki.Identity{root.Issue(t, "gw"), root.IssueFor(t, testpki.RSA(t, 2048, 1), "gw")} {
+		k := &token{id: id}
+		c, err := NewCredential(id.Path(), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signs(t, NewStore(c).Current()[0])
+		if k.used != 1 {
+			t.Errorf("used %d times", k.used)
+		}
 	}
 }
 

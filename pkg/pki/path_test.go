@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +94,12 @@ func TestUnknownAuthorities(t *testing.T) {
 	if err := verifies(t, leaf, root, Rules{}, UnknownCA); !strings.Contains(err.Error(), "CN=Stranger") {
 		t.Error(err)
 	}
-	verifies(t, stranger, root, Rules{}, UnknownCA)
+	if err := verifies(t, stranger, root, Rules{}, UnknownCA); !strings.Contains(err.Error(), "signed by itself") {
+		t.Error(err)
+	}
+	if _, err := Verify(testpki.Now, slices.Repeat(leaf.Path(), MaxSent+1), []*x509.Certificate{stranger.Cert}, Rules{}); causeOf(t, err) != Malformed {
+		t.Error(err)
+	}
 	verifies(t, namesake.Issue(t, "gw"), root, Rules{}, BadSignature)
 	// The peer sends the authority's certificate along, which proves nothing.
 	if _, err := Verify(testpki.Now, []*x509.Certificate{leaf.Cert, stranger.Cert}, []*x509.Certificate{root.Cert}, Rules{}); causeOf(t, err) != UnknownCA {
@@ -409,6 +416,32 @@ func TestP25NameConstraints(t *testing.T) {
 	verifies(t, narrow.Issue(t, "gw", testpki.DNS("gw.a.example.com")), wide, Rules{}, 0)
 	verifies(t, narrow.Issue(t, "gw", testpki.DNS("gw.b.example.com")), wide, Rules{}, NameConstraint)
 	verifies(t, narrow.Issue(t, "gw", testpki.DNS("gw.example.net")), wide, Rules{}, NameConstraint)
+}
+
+// TestP25ConstraintsThatCannotBeRead: what is malformed bounds nothing, and so allows nothing.
+func TestP25ConstraintsThatCannotBeRead(t *testing.T) {
+	dns := []byte{0x82, 1, 'a'}
+	subtree := wrap(t, asn1.ClassUniversal, asn1.TagSequence, dns)
+	part := func(tag int, content ...[]byte) []byte {
+		return wrap(t, asn1.ClassContextSpecific, tag, bytes.Join(content, nil))
+	}
+	whole := func(content ...[]byte) []byte {
+		return wrap(t, asn1.ClassUniversal, asn1.TagSequence, bytes.Join(content, nil))
+	}
+	minimum := wrap(t, asn1.ClassUniversal, asn1.TagSequence, append(bytes.Clone(dns), 0x80, 1, 1))
+	if c, ok := parseConstraints(whole(part(0, subtree, subtree), part(1, subtree))); !ok || len(c.permitted) != 2 || len(c.excluded) != 1 {
+		t.Errorf("%v %v", c, ok)
+	}
+	for name, der := range map[string][]byte{
+		"nothing": nil, "empty": whole(), "no subtrees": whole(part(0), part(1)), "something behind": append(whole(part(0, subtree)), 0), "something more": whole(part(0, subtree), part(2, subtree)),
+		"permitted": whole(part(0, subtree, dns), part(1, subtree)), "excluded": whole(part(0, subtree), part(1, dns)), "minimum": whole(part(0, minimum)), "cut off": whole(part(0, subtree[:3])),
+		"no general name": whole(part(0, wrap(t, asn1.ClassUniversal, asn1.TagSequence, []byte{5, 0}))), "no directory name": whole(part(0, wrap(t, asn1.ClassUniversal, asn1.TagSequence, part(4, []byte{5, 0})))),
+		"wrong order": whole(part(1, subtree), part(0, subtree)), "too many": whole(part(0, bytes.Repeat(subtree, maxNames+1))),
+	} {
+		if c, ok := parseConstraints(der); ok {
+			t.Errorf("%s: %v", name, c)
+		}
+	}
 }
 
 func subjectMail(s string) testpki.Option {

@@ -290,6 +290,26 @@ func TestListSigner(t *testing.T) {
 	}
 }
 
+// TestP29ListsAndAnswers: what is asked of keys and signatures of certificates is asked of those of lists and answers.
+func TestP29ListsAndAnswers(t *testing.T) {
+	sha1 := func(l *x509.RevocationList) { l.SignatureAlgorithm = x509.ECDSAWithSHA1 }
+	w := newWorld(t, ocspAt("/ocsp"))
+	w.put("/crl", crl(t, w.root, sha1))
+	w.says(now, pki.Rules{NoOCSP: true, CRLCheck: pki.CRLStrong}, pki.RevocationUnknown)
+	w.says(now.Add(retry), pki.Rules{NoOCSP: true, CRLCheck: pki.CRLStrong, AllowSHA1: true}, 0)
+	w.put("/ocsp", answer(t, w.machine, w.root, w.root, func(r *ocsp.Response) { r.SignatureAlgorithm = x509.ECDSAWithSHA1 }))
+	Flush(w.dir)
+	w.says(now, pki.Rules{CRLCheck: pki.CRLStrong}, pki.RevocationUnknown)
+	short := testpki.RootWith(t, testpki.RSA(t, 1024, 1), "Short")
+	l, err := parseList(crl(t, short), MaxBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.usable(short.Cert, pki.Rules{}) == nil || l.usable(short.Cert, pki.Rules{MinRSABits: 1024}) != nil {
+		t.Error("the length of an authority's key does not count")
+	}
+}
+
 // TestSettings: what a policy turns off is not done.
 func TestSettings(t *testing.T) {
 	w := newWorld(t, ocspAt("/ocsp"))
