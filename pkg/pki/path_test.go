@@ -444,6 +444,16 @@ func TestP25ConstraintsThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestP24NamesAreBounded: under an authority that is bound to some names, a certificate with more of them than are compared is refused.
+func TestP24NamesAreBounded(t *testing.T) {
+	bound := testpki.Root(t, "Root", func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} })
+	names := slices.Repeat([]string{"a.example.com"}, maxNames)
+	verifies(t, bound.Issue(t, "gw", testpki.DNS(names[:maxNames-1]...)), bound, Rules{}, 0)
+	verifies(t, bound.Issue(t, "gw", testpki.DNS(names...)), bound, Rules{}, NameConstraint)
+	free := testpki.Root(t, "Root")
+	verifies(t, free.Issue(t, "gw", testpki.DNS(names...)), free, Rules{}, 0)
+}
+
 func subjectMail(s string) testpki.Option {
 	return func(c *x509.Certificate) {
 		c.Subject.ExtraNames = []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: s}}
