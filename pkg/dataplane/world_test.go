@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -56,6 +57,7 @@ type setup struct {
 	filter classifier.Filter // A's outbound; the zero value is everything between the two inner networks or hosts
 	df     string
 	life   sa.Lifetime // of the outermost SA
+	id     string      // of A's filter; "": f
 	inside sa.Lifetime // of the ESP SA inside AH
 }
 
@@ -257,7 +259,7 @@ func (w *world) pair(from, to *side, s setup, f classifier.Filter, spi uint32) {
 			b.Outer = b.ESP.Config()
 		}
 	}
-	if !from.plane.Install("f", Pair{f.Src.From, f.Dst.From}, b) {
+	if !from.plane.Install(cmp.Or(s.id, "f"), Pair{f.Src.From, f.Dst.From}, b) {
 		w.t.Fatal("the bundle was not installed")
 	}
 }
