@@ -13,7 +13,7 @@
 //
 // Each specific filter has a weight ([classifier.Filter.Compare]): how many sides are one address, then how many are a subnet or
 // range, then prefix lengths, range sizes, a protocol, ports. The heaviest match decides, alone. A filter whose packets are a proper
-// subset of another's always weighs more. On equal weight block goes before negotiate before permit, then a fixed order
+// subset of another's always weighs more. On equal weight a rule with a connection type goes before one without, then block before negotiate before permit, then a fixed order
 // of addresses. Equal filters that do different things are an error.
 //
 // # Directions

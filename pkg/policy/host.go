@@ -75,14 +75,7 @@ func (k AddrKind) keyword() string {
 
 // UsesLive reports whether a filter of p has a live keyword, and so what the system's settings say matters to it.
 func (p *Policy) UsesLive() bool {
-	for _, r := range p.Rules {
-		for i := range r.Filters {
-			if r.Filters[i].Src.Kind.Live() || r.Filters[i].Dst.Kind.Live() {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Rules, usesLive)
 }
 
 // live gives the servers that a live keyword stands for now. None is no fault: a host has days without a name server.

@@ -1,9 +1,12 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
 )
 
 func addrs(list ...string) []netip.Addr {
@@ -140,6 +143,88 @@ func TestLiveKeywordsStandForWhatTheHostSays(t *testing.T) {
 	// Away from a host nothing is known, and that is no fault and no warning.
 	if warnings, err := Check(policyOf(live(LiveDNS), live(LiveGateway))); err != nil || len(warnings) != 0 {
 		t.Error(warnings, err)
+	}
+}
+
+// What the host has at the moment may make filters equal that do different things: that leaves it with a policy, and a rule with a connection type goes first.
+func TestFiltersThatAreEqualForTheMoment(t *testing.T) {
+	typed := func(name string, kind ActionKind, c Connection, filter string) *Rule {
+		r := rule(name, kind, generic(filter, 0))
+		r.Connection = c
+		return r
+	}
+	keyword := func(name string, kind ActionKind) *Rule {
+		r := rule(name, kind, generic("me <-> any", 0))
+		r.Filters[0].Dst = AddrSpec{Kind: LiveDNS}
+		return r
+	}
+	other := func(r *Rule) *Rule {
+		r.Auth[0].PSK = NewSecret([]byte("another throw-away"))
+		return r
+	}
+	h := dialled
+	h.Live = map[AddrKind][]netip.Addr{LiveDNS: addrs("10.0.0.9")}
+	for name, c := range map[string]struct {
+		rules   []*Rule
+		source  string // of a packet to 10.0.0.9
+		want    string // the rule that decides
+		warning string
+	}{
+		"a type before none":          {[]*Rule{typed("dialled", Permit, RemoteAccess, "me <-> 10.0.0.9"), rule("all", Block, generic("me <-> 10.0.0.9", 0))}, "198.51.100.7", "dialled", ""},
+		"and only for its interfaces": {[]*Rule{typed("dialled", Permit, RemoteAccess, "me <-> 10.0.0.9"), rule("all", Block, generic("me <-> 10.0.0.9", 0))}, "192.0.2.1", "all", ""},
+		"two types for one address":   {[]*Rule{typed("a", Permit, RemoteAccess, "me <-> 10.0.0.9"), typed("b", Block, LAN, "me <-> 10.0.0.9")}, "203.0.113.3", "b", "that of rule \"b\" is done"},
+		"two types elsewhere":         {[]*Rule{typed("a", Permit, RemoteAccess, "me <-> 10.0.0.9"), typed("b", Block, LAN, "me <-> 10.0.0.9")}, "198.51.100.7", "a", "that of rule"},
+		"a keyword and an address":    {[]*Rule{keyword("names", Permit), rule("host", Block, generic("me <-> 10.0.0.9", 0))}, "192.0.2.1", "host", "that of rule \"host\" is done"},
+		"two keys":                    {[]*Rule{other(keyword("names", Negotiate)), rule("host", Negotiate, generic("me <-> 10.0.0.9", 0))}, "192.0.2.1", "host", "those of rule \"host\" hold"},
+		"two keys, one of a type":     {[]*Rule{other(typed("z", Negotiate, RemoteAccess, "me <-> 10.0.0.9")), rule("a", Negotiate, generic("me <-> 10.0.0.9", 0))}, "198.51.100.7", "z", ""},
+		"equal weight, not equal":     {[]*Rule{typed("z", Permit, RemoteAccess, "me -> 10.0.0.0/24"), rule("a", Block, generic("198.51.100.0/24 -> 10.0.0.9", 0))}, "198.51.100.7", "z", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, rules := range [][]*Rule{c.rules, {c.rules[1], c.rules[0]}} { // their order never matters
+				compiled, err := CompileOn(policyOf(rules...), h)
+				if err != nil {
+					t.Fatal(err)
+				}
+				q := classifier.Filter{Src: classifier.HostRange(netip.MustParseAddr(c.source)), Dst: classifier.HostRange(netip.MustParseAddr("10.0.0.9"))}
+				f := compiled.Decision(q, true)
+				if f == nil || f.Rule.Name != c.want {
+					t.Errorf("%v decides, want %q", f, c.want)
+				}
+				if all := strings.Join(compiled.Warnings, "\n"); !strings.Contains(all, c.warning) || c.warning == "" && all != "" {
+					t.Errorf("warnings: %q", all)
+				}
+				if f.Action == Negotiate {
+					if m := compiled.FindMainMode(q.Src.From, q.Dst.From); m == nil || m.Rule.Name != c.want {
+						t.Errorf("main mode is that of %v", m)
+					}
+				}
+				for _, list := range [][]*QuickModeFilter{compiled.Outbound, compiled.Inbound} {
+					for _, f := range list {
+						if f.Twin != nil && f.Twin.Twin != f {
+							t.Errorf("%v has a counterpart that does not know it", f.Filter)
+						}
+					}
+				}
+				// Away from a host nothing of it is a fault.
+				if w, err := Check(policyOf(rules...)); err != nil || len(w) > 0 {
+					t.Errorf("check: %v, %v", w, err)
+				}
+			}
+		})
+	}
+	// What is always equal is a fault, as ever.
+	if _, err := CompileOn(policyOf(typed("a", Permit, LAN, "me <-> 10.0.0.9"), typed("b", Block, LAN, "me <-> 10.0.0.9")), h); err == nil {
+		t.Error("two rules of one type that differ are no fault")
+	}
+}
+
+// Resolvers give IPv4 addresses in the form of IPv6; a policy has them as they are.
+func TestResolvedAddressesArePlain(t *testing.T) {
+	p, err := policyOf(rule("r", Block, generic("me <-> server.example", 0))).Resolve(func(string) ([]netip.Addr, error) {
+		return addrs("::ffff:10.0.0.9"), nil
+	})
+	if err != nil || fmt.Sprint(p.Rules[0].Filters[0].Dst.Resolved) != "[10.0.0.9]" {
+		t.Errorf("%v, %v", err, p.Rules[0].Filters[0].Dst.Resolved)
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -23,6 +24,10 @@ func (x *expansion) addMainMode(r *Rule, p addressPair) {
 	}
 	if m.standsBeside(r) {
 		m.Others = append(m.Others, &MainModeFilter{Local: p.local, Remote: p.remote, Rule: r, Meaning: x.mmMeaning})
+		return
+	}
+	if m.Rule.Connection != r.Connection || usesLive(m.Rule) || usesLive(r) {
+		x.settlePair(m, r)
 		return
 	}
 	x.clash[rulePair{m.Rule, r}] = true
@@ -67,6 +72,30 @@ func identities(r *Rule) []string {
 		list = append(list, strings.ToLower(a.RemoteID))
 	}
 	return list
+}
+
+// settlePair chooses between two rules that share an address pair at the moment only, as equal does between filters.
+func (x *expansion) settlePair(m *MainModeFilter, r *Rule) {
+	stays, goes := m.Rule, r
+	if cmp.Or(typed(m.Rule)-typed(r), strings.Compare(r.Name, m.Rule.Name)) < 0 {
+		stays, goes = r, m.Rule
+		m.Rule, m.Meaning = r, x.mmMeaning
+	}
+	if !x.offline && typed(stays) == typed(goes) && !x.clash[rulePair{goes, stays}] {
+		x.clash[rulePair{goes, stays}] = true
+		f := m.Filter()
+		x.warn(goes.Source, "rule %q and rule %q (%v) both negotiate for %s now, and differ in their authentication or in the peer's options: those of rule %q hold",
+			goes.Name, stays.Name, stays.Source, x.show(&f), stays.Name)
+	}
+}
+
+func usesLive(r *Rule) bool {
+	for i := range r.Filters {
+		if r.Filters[i].live() {
+			return true
+		}
+	}
+	return false
 }
 
 // rulePair names two rules, so that a disagreement over many address pairs is complained of once.

@@ -23,7 +23,7 @@ func (x *expansion) settle(list []*QuickModeFilter) []*QuickModeFilter {
 	kept := list[:0]
 	for _, f := range list {
 		if n := len(kept); n > 0 && kept[n-1].Filter == f.Filter {
-			x.equal(kept[n-1], f)
+			kept[n-1] = x.equal(kept[n-1], f)
 			continue
 		}
 		kept = append(kept, f)
@@ -34,24 +34,60 @@ func (x *expansion) settle(list []*QuickModeFilter) []*QuickModeFilter {
 		for to < len(kept) && kept[from].Filter.Compare(&kept[to].Filter) == 0 {
 			to++
 		}
-		slices.SortStableFunc(kept[from:to], func(a, b *QuickModeFilter) int { return cmp.Compare(a.Action, b.Action) })
+		slices.SortStableFunc(kept[from:to], precedence)
 		from = to
 	}
 	return kept
 }
 
-// equal deals with a filter that is already there: keep, which stays, and drop.
-func (x *expansion) equal(keep, drop *QuickModeFilter) {
+// precedence orders filters of equal weight: those of rules with a connection type first, for they are for a part of the traffic; then block before negotiate
+// before permit.
+func precedence(a, b *QuickModeFilter) int {
+	return cmp.Or(typed(b.Rule)-typed(a.Rule), cmp.Compare(a.Action, b.Action))
+}
+
+func typed(r *Rule) int {
+	if r.Connection == AllConnections {
+		return 0
+	}
+	return 1
+}
+
+// equal deals with a filter that is already there, and returns the one of the two that stays.
+func (x *expansion) equal(keep, drop *QuickModeFilter) *QuickModeFilter {
 	switch {
 	case interchangeable(keep, drop):
 		adopt(keep, drop)
-		if keep.source != drop.source {
+		if keep.source != drop.source && keep.Rule.Connection == drop.Rule.Connection {
 			x.warnSame(keep, drop)
 		}
-	default:
+		return keep
+	case !momentary(keep, drop):
 		x.faultSame(keep, drop)
+		return keep
 	}
+	// What the host has at the moment makes them equal: that must not leave it without a policy.
+	stays, goes := keep, drop
+	if cmp.Or(precedence(drop, keep), strings.Compare(drop.Rule.Name, keep.Rule.Name)) < 0 {
+		stays, goes = drop, keep
+	}
+	if goes.Twin != nil && goes.Twin.Twin == goes {
+		goes.Twin.Twin = nil
+	}
+	if !x.offline && typed(keep.Rule) == typed(drop.Rule) && x.first(keep, drop) {
+		x.warn(goes.Source(), "rule %q and rule %q (%v) are for the same filter %s now, and do different things: that of rule %q is done", goes.Rule.Name, stays.Rule.Name,
+			stays.Source(), x.show(&goes.Filter), stays.Rule.Name)
+	}
+	return stays
 }
+
+// momentary reports whether two equal filters may be different ones at another moment: when live keywords stand for others, or addresses are on interfaces of other types.
+func momentary(a, b *QuickModeFilter) bool {
+	return a.Rule.Connection != b.Rule.Connection || a.source.live() || b.source.live()
+}
+
+// live reports whether a side of g is a live keyword.
+func (g *GenericFilter) live() bool { return g.Src.Kind.Live() || g.Dst.Kind.Live() }
 
 // interchangeable reports whether two equal filters do the same with their traffic.
 func interchangeable(a, b *QuickModeFilter) bool {

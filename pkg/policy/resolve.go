@@ -26,6 +26,15 @@ func (p *Policy) Names() []string {
 	return names
 }
 
+// plain writes IPv4 addresses as such: resolvers give them in the form of IPv6.
+func plain(addrs []netip.Addr) []netip.Addr {
+	list := make([]netip.Addr, len(addrs))
+	for i, a := range addrs {
+		list[i] = a.Unmap().WithZone("")
+	}
+	return list
+}
+
 // Resolve returns a copy of p in which lookup has given every DNS name its addresses. Each name is asked for once, in sorted
 // order. An error names the name; no addresses, or too many, are for Compile to complain of, which knows the place.
 func (p *Policy) Resolve(lookup func(name string) ([]netip.Addr, error)) (*Policy, error) {
@@ -35,7 +44,7 @@ func (p *Policy) Resolve(lookup func(name string) ([]netip.Addr, error)) (*Polic
 		if err != nil {
 			return nil, fmt.Errorf("the name %q of policy %q has no known address: %w (check the host's DNS, or write the addresses in the file)", n, p.Name, err)
 		}
-		found[n] = addrs
+		found[n] = plain(addrs)
 	}
 	if len(found) == 0 {
 		return p, nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,8 @@ type Goipsec struct {
 	Host   *Host
 	Policy string // the policy file's path
 	Socket string
-	Keylog string // the directory of --keylog
+	Keylog string   // the directory of --keylog
+	Under  []string // a command that runs goipsec up, which is given as its further arguments; none: it is run as it is
 }
 
 // binaryDir is removed when the tests are done.
@@ -64,8 +66,21 @@ func (l *Lab) Goipsec(h *Host, policy string, flags ...string) *Goipsec {
 // Launch is Goipsec that does not wait: for starts that are expected to fail.
 func (l *Lab) Launch(h *Host, policy string, flags ...string) *Goipsec {
 	l.t.Helper()
+	return l.launchUnder(nil, h, policy, flags...)
+}
+
+// GoipsecUnder is Goipsec, run by another command.
+func (l *Lab) GoipsecUnder(under []string, h *Host, policy string, flags ...string) *Goipsec {
+	l.t.Helper()
+	g := l.launchUnder(under, h, policy, flags...)
+	g.ready()
+	return g
+}
+
+func (l *Lab) launchUnder(under []string, h *Host, policy string, flags ...string) *Goipsec {
+	l.t.Helper()
 	dir := l.Subdir("goipsec-" + h.Name)
-	g := &Goipsec{Host: h, Policy: dir + "/policy.yaml", Socket: dir + "/goipsec.sock", Keylog: dir + "/keys"}
+	g := &Goipsec{Host: h, Policy: dir + "/policy.yaml", Socket: dir + "/goipsec.sock", Keylog: dir + "/keys", Under: under}
 	g.Write(policy)
 	g.restart(l, flags)
 	return g
@@ -81,12 +96,13 @@ func (g *Goipsec) In(l *Lab) *Goipsec {
 			l.t.Logf("what goipsec printed:\n%s", tail(process.Log.String()[from:], 6000))
 		}
 	})
-	return &Goipsec{Process: &process, Host: g.Host.In(l), Policy: g.Policy, Socket: g.Socket, Keylog: g.Keylog}
+	return &Goipsec{Process: &process, Host: g.Host.In(l), Policy: g.Policy, Socket: g.Socket, Keylog: g.Keylog, Under: g.Under}
 }
 
 func (g *Goipsec) restart(l *Lab, flags []string) {
 	l.t.Helper()
-	args := append([]string{l.Binary(), "up", "-c", g.Policy, "--socket", g.Socket}, flags...)
+	args := append(slices.Clone(g.Under), l.Binary(), "up", "-c", g.Policy, "--socket", g.Socket)
+	args = append(args, flags...)
 	g.Process = g.Host.Start("goipsec", args...)
 }
 
