@@ -59,7 +59,7 @@ fuzz:
 
 interop:
 	$(GO) test -count=1 -timeout 10m ./test/system
-	$(GO) test -count=1 -timeout 25m ./test/interop/...
+	$(GO) test -count=1 -p 1 -timeout 25m ./test/interop/...
 
 # Statement coverage of each package by its own tests, with the bound that some of them must keep.
 cover:

@@ -21,6 +21,7 @@ type upFlags struct {
 	config, socket, tun, keylog string
 	noGuard                     bool
 	log                         logFlags
+	web                         webFlags
 }
 
 func upCommand() *cobra.Command {
@@ -32,15 +33,17 @@ func upCommand() *cobra.Command {
 On the way out it deletes its SAs at the peers and removes every route, rule, address, device and
 guard rule it made. SIGHUP (or goipsec reload) applies a changed file without dropping SAs that
 the change does not touch; a bad file is refused, and the old policy stays.`,
-		Example: `  sudo goipsec up -c examples/host-to-host.yaml`,
-		Args:    usage(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), f) },
+		Example: `  sudo goipsec up -c examples/host-to-host.yaml
+  sudo goipsec up -c examples/host-to-host.yaml --web 127.0.0.1:0`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), f) },
 	}
 	c.Flags().StringVarP(&f.config, "config", "c", defaultConfig, "the policy `file`")
 	c.Flags().StringVar(&f.socket, "socket", control.DefaultPath(), "the control `socket` to make; one for each instance")
 	c.Flags().StringVar(&f.tun, "tun", "", "the `name` of the TUN device (default: from the file, or the system's choice)")
 	c.Flags().StringVar(&f.keylog, "keylog", "", "write keys for Wireshark to this `directory`: whoever reads it reads the traffic")
 	c.Flags().BoolVar(&f.noGuard, "no-guard", false, "go on without the host's firewall; what stays open is said")
+	f.web.add(c)
 	f.log.add(c)
 	return c
 }
@@ -72,14 +75,22 @@ func up(ctx context.Context, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	ep, err := endpoint.New(opts)
+	page, token, err := f.web.listen()
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	ep, err := endpoint.New(opts)
+	if err != nil {
+		if page != nil {
+			err = errors.Join(err, page.Close())
+		}
+		return errors.Join(err, l.Close())
+	}
 	srv := control.Serve(l, ep)
+	endPage := serveWeb(page, token, ep, os.Stdout, log)
 	go reloadOn(ctx, hup, ep, log)
 	log.Info("up", "policy", file.Assigned.Name, "socket", f.socket, "pid", os.Getpid())
-	return errors.Join(ep.Run(ctx), srv.Close())
+	return errors.Join(ep.Run(ctx), endPage(), srv.Close())
 }
 
 // reloadOn reloads the policy at each signal. A bad file is logged; the old policy stays.

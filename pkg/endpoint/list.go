@@ -58,14 +58,14 @@ type Page struct {
 	// Applied is when the policy was applied that the list is about: while it is the same, so are rules, filters and policies.
 	Applied time.Time `json:"applied"`
 
-	Status   *Status        `json:"status,omitempty"`
-	Rules    []RuleEntry    `json:"rules,omitempty"`
-	Filters  []FilterEntry  `json:"filters,omitempty"`
-	Methods  []MethodsEntry `json:"methods,omitempty"`
-	Peers    []Peer         `json:"peers,omitempty"`
-	Children []Child        `json:"children,omitempty"`
-	Events   []Event        `json:"events,omitempty"`
-	Failures []Failure      `json:"failures,omitempty"`
+	Status   *Status       `json:"status,omitempty"`
+	Rules    []RuleEntry   `json:"rules,omitempty"`
+	Filters  []FilterEntry `json:"filters,omitempty"`
+	Methods  []MethodEntry `json:"methods,omitempty"`
+	Peers    []Peer        `json:"peers,omitempty"`
+	Children []Child       `json:"children,omitempty"`
+	Events   []Event       `json:"events,omitempty"`
+	Failures []Failure     `json:"failures,omitempty"`
 }
 
 // List answers a Query. What only needs the policy in force is searched outside of the goroutine of Run: a million filters hold nobody up.

@@ -39,21 +39,17 @@ type FilterEntry struct {
 	Place           string   `json:"place"`
 }
 
-// MethodsEntry is one policy of key exchange or of negotiation: what is offered and accepted, in order of preference.
-type MethodsEntry struct {
-	Policy     string        `json:"policy"`
-	Rules      int           `json:"rules"`                 // that use it
-	PFS        string        `json:"pfs,omitempty"`         // group of the session keys' own Diffie-Hellman exchange
-	QuickModes uint32        `json:"quick_modes,omitempty"` // under one main mode; 0: no limit. 1 is master-key PFS
-	Methods    []MethodEntry `json:"methods"`
-}
-
-// MethodEntry is one method.
+// MethodEntry is one method of a policy of key exchange or of negotiation.
 type MethodEntry struct {
-	Name      string   `json:"name"`
-	Seconds   uint32   `json:"seconds"`
-	Kilobytes uint32   `json:"kilobytes,omitempty"` // of 1024 bytes; 0: no such limit
-	Weak      []string `json:"weak,omitempty"`
+	Policy     string   `json:"policy"`
+	Rules      int      `json:"rules"`                 // that use the policy
+	Order      int      `json:"order"`                 // of preference, from 1
+	Name       string   `json:"name"`                  // what is offered and accepted
+	PFS        string   `json:"pfs,omitempty"`         // group of the session keys' own Diffie-Hellman exchange
+	QuickModes uint32   `json:"quick_modes,omitempty"` // under one main mode; 0: no limit. 1 is master-key PFS
+	Seconds    uint32   `json:"seconds"`
+	Kilobytes  uint32   `json:"kilobytes,omitempty"` // of 1024 bytes; 0: no such limit
+	Weak       []string `json:"weak,omitempty"`
 }
 
 // listPolicy makes the lists that follow from the policy alone.
@@ -77,16 +73,9 @@ func listPolicy(c *policy.Compiled, name ListName, to *cut) error {
 	case ListQuickModeSpecific:
 		listSpecific(c, to)
 	case ListMainModePolicies:
-		x := keyExchangeEntry(c.Policy)
-		if to.take(func() string { return fmt.Sprint(x) }) {
-			to.page.Methods = append(to.page.Methods, x)
-		}
+		listMethods(keyExchangeEntries(c.Policy), to)
 	case ListQuickModePolicies:
-		for _, x := range negotiationEntries(c.Policy) {
-			if to.take(func() string { return fmt.Sprint(x) }) {
-				to.page.Methods = append(to.page.Methods, x)
-			}
-		}
+		listMethods(negotiationEntries(c.Policy), to)
 	default:
 		return fmt.Errorf("%w: %.50q", ErrQuery, string(name))
 	}
@@ -176,52 +165,59 @@ func keyExchangeName(p *policy.Policy) string {
 // negotiationName is the name of a rule's filter action, or, where that has none, says whose it is.
 func negotiationName(r *policy.Rule) string { return cmp.Or(r.Action.Name, "of rule "+r.Name) }
 
-func keyExchangeEntry(p *policy.Policy) MethodsEntry {
-	k := p.KeyExchange
-	life := uint32(cmp.Or(k.Lifetime, policy.DefaultMainModeLifetime).Seconds())
-	x := MethodsEntry{Policy: keyExchangeName(p), QuickModes: k.QuickModes}
-	for _, r := range p.Rules {
-		if r.Action.Kind == policy.Negotiate && r.Manual == nil {
-			x.Rules++
+func listMethods(list []MethodEntry, to *cut) {
+	for _, x := range list {
+		if to.take(func() string { return fmt.Sprint(x) }) {
+			to.page.Methods = append(to.page.Methods, x)
 		}
 	}
-	for _, m := range k.Methods {
-		x.Methods = append(x.Methods, MethodEntry{Name: m.String(), Seconds: life, Weak: m.Weak()})
-	}
-	return x
 }
 
-// negotiationEntries lists the filter actions that negotiate, one that has a name once.
-func negotiationEntries(p *policy.Policy) []MethodsEntry {
-	var list []MethodsEntry
-	at := map[string]int{}
+func keyExchangeEntries(p *policy.Policy) []MethodEntry {
+	k := p.KeyExchange
+	life := uint32(cmp.Or(k.Lifetime, policy.DefaultMainModeLifetime).Seconds())
+	rules := 0
 	for _, r := range p.Rules {
-		if r.Action.Kind != policy.Negotiate {
-			continue
+		if r.Action.Kind == policy.Negotiate && r.Manual == nil {
+			rules++
 		}
-		name := negotiationName(r)
-		if i, known := at[name]; known {
-			list[i].Rules++
-			continue
-		}
-		at[name] = len(list)
-		list = append(list, negotiationEntry(r, name))
+	}
+	var list []MethodEntry
+	for i, m := range k.Methods {
+		list = append(list, MethodEntry{Policy: keyExchangeName(p), Rules: rules, Order: i + 1, Name: m.String(), QuickModes: k.QuickModes, Seconds: life, Weak: m.Weak()})
 	}
 	return list
 }
 
-func negotiationEntry(r *policy.Rule, name string) MethodsEntry {
-	x := MethodsEntry{Policy: name, Rules: 1}
+// negotiationEntries lists the methods of the filter actions that negotiate, those of one that has a name once.
+func negotiationEntries(p *policy.Policy) []MethodEntry {
+	users := map[string]int{}
+	var first []*policy.Rule
+	for _, r := range p.Rules {
+		if r.Action.Kind != policy.Negotiate {
+			continue
+		}
+		if users[negotiationName(r)]++; users[negotiationName(r)] == 1 {
+			first = append(first, r)
+		}
+	}
+	var list []MethodEntry
+	for _, r := range first {
+		for i, m := range r.Action.Methods {
+			list = append(list, negotiationEntry(r, users[negotiationName(r)], i, m))
+		}
+	}
+	return list
+}
+
+func negotiationEntry(r *policy.Rule, rules, i int, m policy.Method) MethodEntry {
+	l := m.EffectiveLifetime()
+	x := MethodEntry{Policy: negotiationName(r), Rules: rules, Order: i + 1, Name: m.String(), Seconds: l.Seconds, Kilobytes: l.Kilobytes, Weak: m.Weak()}
 	if r.Action.PFS != suite.GroupNone {
 		x.PFS = r.Action.PFS.String()
 	}
-	for _, m := range r.Action.Methods {
-		l := m.EffectiveLifetime()
-		e := MethodEntry{Name: m.String(), Seconds: l.Seconds, Kilobytes: l.Kilobytes, Weak: m.Weak()}
-		if l.Kilobytes == policy.MaxKilobytes {
-			e.Kilobytes = 0
-		}
-		x.Methods = append(x.Methods, e)
+	if l.Kilobytes == policy.MaxKilobytes {
+		x.Kilobytes = 0
 	}
 	return x
 }

@@ -50,10 +50,10 @@ func TestListsOfARunningPair(t *testing.T) {
 	if p := listed(t, a, Query{List: ListMainModeGeneric}); p.Total != 1 || p.Filters[0].Policy != "key exchange of end-1" {
 		t.Errorf("main-mode generic filters: %+v", p)
 	}
-	if p := listed(t, a, Query{List: ListMainModePolicies}); len(p.Methods) != 1 || p.Methods[0].Methods[0].Seconds != 8*3600 || p.Methods[0].Rules != 1 {
+	if p := listed(t, a, Query{List: ListMainModePolicies}); len(p.Methods) != len(policy.DefaultKeyExchange().Methods) || p.Methods[0].Seconds != 8*3600 || p.Methods[0].Rules != 1 || p.Methods[1].Order != 2 {
 		t.Errorf("key exchange: %+v", p)
 	}
-	if p := listed(t, a, Query{List: ListQuickModePolicies}); len(p.Methods) != 1 || p.Methods[0].Policy != "of rule to-2" || len(p.Methods[0].Methods) != len(policy.DefaultMethods()) {
+	if p := listed(t, a, Query{List: ListQuickModePolicies}); len(p.Methods) != len(policy.DefaultMethods()) || p.Methods[0].Policy != "of rule to-2" || p.Methods[0].Order != 1 {
 		t.Errorf("negotiation policies: %+v", p)
 	}
 	if p := listed(t, a, Query{List: ListMainModeSAs}); len(p.Peers) != 1 || p.Peers[0].Remote.Addr() != outerB {

@@ -76,12 +76,14 @@ func peersTable(p *endpoint.Page, t *Table) {
 }
 
 func childrenTable(p *endpoint.Page, t *Table) {
-	t.Columns = []Column{{Title: "ID", Number: true, Rank: 3}, {Title: "Rule", Rank: 4}, {Title: "Me", Rank: 6}, {Title: "Peer", Whole: true}, {Title: "Protects", Rank: 7}, {Title: "Mode", Rank: 5},
-		{Title: "Methods", Rank: 8}, {Title: "State", Rank: 2}, {Title: "Age", Number: true, Rank: 9}, {Title: "Left", Number: true, Rank: 10}, {Title: "In", Number: true, Rank: 1}, {Title: "Out", Number: true, Rank: 1}}
+	t.Columns = []Column{{Title: "ID", Number: true, Rank: 3}, {Title: "Rule", Rank: 4}, {Title: "Peer", Whole: true}, {Title: "Protects", Rank: 7}, {Title: "Mode", Rank: 5},
+		{Title: "State", Rank: 2}, {Title: "In", Number: true, Rank: 1}, {Title: "Out", Number: true, Rank: 1}, {Title: "Age", Number: true, Rank: 9}, {Title: "Left", Number: true, Rank: 10},
+		{Title: "Methods", Rank: 8}, {Title: "Me", Rank: 6}}
 	for _, x := range p.Children {
 		id := strconv.FormatUint(x.ID, 10)
 		methods, spis, weak := protocols(x.Protocols)
-		r := t.add(id, []string{id, x.Rule, address(x.Local.String()), address(x.Remote.String()), x.Selector.String(), x.Mode, methods, x.State, elapsed(x.AgeSeconds), left(x), bytes(x.BytesIn), bytes(x.BytesOut)},
+		r := t.add(id, []string{id, x.Rule, address(x.Remote.String()), x.Selector.String(), x.Mode, x.State, bytes(x.BytesIn), bytes(x.BytesOut), elapsed(x.AgeSeconds), left(x), methods,
+			address(x.Local.String())},
 			Field{"SPIs", spis}, Field{"Packets", fmt.Sprintf("%d in, %d out", x.PacketsIn, x.PacketsOut)}, Field{"Bytes", fmt.Sprintf("%d in, %d out", x.BytesIn, x.BytesOut)},
 			Field{"Idle", elapsed(x.IdleSeconds)}, Field{"Encapsulation", x.Encap}, Field{"Extended sequence numbers", yes(x.ESN)}, Field{"This host was", role(x.Initiator)},
 			Field{"Main-mode SA", orEmpty(x.PeerID)}, Field{"Largest inner packet", orEmpty(uint64(max(x.MTU, 0)))}, Field{"Weak", weak})

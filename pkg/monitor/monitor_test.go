@@ -25,7 +25,7 @@ func filled() *endpoint.Page {
 		Rules: []endpoint.RuleEntry{{Name: evil, Place: evil, Action: evil, Policy: evil, Mode: evil, Tunnel: evil, Auth: []string{evil}}},
 		Filters: []endpoint.FilterEntry{{Rule: evil, Source: evil, Destination: evil, Protocol: evil, SourcePort: evil, DestinationPort: evil, Direction: evil, Weight: evil,
 			Action: evil, Policy: evil, Tunnel: evil, Auth: []string{evil}, Place: evil}},
-		Methods:  []endpoint.MethodsEntry{{Policy: evil, PFS: evil, Methods: []endpoint.MethodEntry{{Name: evil, Weak: []string{evil}}}}},
+		Methods:  []endpoint.MethodEntry{{Policy: evil, PFS: evil, Name: evil, Weak: []string{evil}}},
 		Peers:    []endpoint.Peer{{ID: 1, Rule: evil, Local: ap, Remote: ap, RemoteID: evil, State: evil, Encr: evil, Hash: evil, Group: evil, Auth: evil, Weak: evil}},
 		Children: []endpoint.Child{{ID: 2, Rule: evil, Local: ap, Remote: ap, State: evil, Mode: evil, SecondsLeft: &two, Protocols: []endpoint.ChildKeys{{Protocol: evil, Encr: evil, Integ: evil}}}},
 		Events:   []endpoint.Event{{Seq: 1, Time: start, Kind: endpoint.EventFailure, Rule: evil, Remote: ap, What: evil, Why: evil, Next: evil, Detail: evil + "\n" + evil, Count: 2}},

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,37 +21,39 @@ func rulesTable(p *endpoint.Page, t *Table) {
 }
 
 func mainModeFilterTable(p *endpoint.Page, t *Table) {
-	t.Columns = []Column{{Title: "Source", Whole: true}, {Title: "Destination", Whole: true}, {Title: "Way", Rank: 4}, {Title: "Authentication", Rank: 3}, {Title: "Rule", Rank: 1},
-		{Title: "IKE policy", Rank: 5}, {Title: "Weight", Rank: 2, Whole: true}}
+	t.Columns = []Column{{Title: "Source", Whole: true}, {Title: "Destination", Whole: true}, {Title: "Way", Rank: 4}, {Title: "Authentication", Rank: 3}, {Title: "Weight", Rank: 2, Whole: true},
+		{Title: "Rule", Rank: 1}, {Title: "IKE policy", Rank: 5}}
 	for i, f := range p.Filters {
-		t.add(strconv.Itoa(p.Offset+i), []string{f.Source, f.Destination, way(f.Direction), strings.Join(f.Auth, ", "), f.Rule, f.Policy, f.Weight},
+		t.add(strconv.Itoa(p.Offset+i), []string{f.Source, f.Destination, way(f.Direction), strings.Join(f.Auth, ", "), f.Weight, f.Rule, f.Policy},
 			Field{"Tunnel", f.Tunnel}, Field{"Place", f.Place})
 	}
 	if len(p.Filters) > 0 && p.Filters[0].Weight == "" {
-		t.dropLast()
+		t.drop("Weight")
 	}
 }
 
 func quickModeFilterTable(p *endpoint.Page, t *Table) {
-	t.Columns = []Column{{Title: "Source", Whole: true}, {Title: "Destination", Whole: true}, {Title: "Protocol", Rank: 5}, {Title: "Source port", Rank: 7}, {Title: "Dest. port", Rank: 6},
-		{Title: "Way", Rank: 3}, {Title: "Action", Rank: 1}, {Title: "Rule", Rank: 4}, {Title: "Negotiation policy", Rank: 8}, {Title: "Tunnel", Rank: 9}, {Title: "Weight", Rank: 2, Whole: true}}
+	t.Columns = []Column{{Title: "Source", Whole: true}, {Title: "Destination", Whole: true}, {Title: "Protocol", Rank: 5}, {Title: "Src port", Rank: 7}, {Title: "Dst port", Rank: 6},
+		{Title: "Way", Rank: 3}, {Title: "Action", Rank: 1}, {Title: "Weight", Rank: 2, Whole: true}, {Title: "Rule", Rank: 4}, {Title: "Policy", Rank: 8}, {Title: "Tunnel", Rank: 9}}
 	for i, f := range p.Filters {
-		t.add(strconv.Itoa(p.Offset+i), []string{f.Source, f.Destination, protocolName(f.Protocol), f.SourcePort, f.DestinationPort, way(f.Direction), f.Action, f.Rule,
-			f.Policy, f.Tunnel, f.Weight}, Field{"Place", f.Place})
+		t.add(strconv.Itoa(p.Offset+i), []string{f.Source, f.Destination, protocolName(f.Protocol), f.SourcePort, f.DestinationPort, way(f.Direction), f.Action, f.Weight, f.Rule,
+			f.Policy, f.Tunnel}, Field{"Tunnel", f.Tunnel}, Field{"Place", f.Place})
 	}
+	// Generic filters have no weight; of specific ones, which need room for it, the tunnel is a detail.
 	if len(p.Filters) > 0 && p.Filters[0].Weight == "" {
-		t.dropLast()
+		t.drop("Weight")
+	} else {
+		t.drop("Tunnel")
 	}
 }
 
-// dropLast takes the last column away; generic filters have no weight.
-func (t *Table) dropLast() {
-	n := len(t.Columns) - 1
-	t.Columns = t.Columns[:n]
+// drop takes a column away; generic filters have no weight.
+func (t *Table) drop(title string) {
+	n := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Title == title })
+	t.Columns = slices.Delete(t.Columns, n, n+1)
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		r.Cells = r.Cells[:n]
-		r.Details = append(r.Details[:n:n], r.Details[n+1:]...)
+		r.Cells, r.Details = slices.Delete(r.Cells, n, n+1), slices.Delete(r.Details, n, n+1)
 	}
 }
 
@@ -68,20 +71,14 @@ func protocolName(n string) string {
 func methodsTable(p *endpoint.Page, t *Table) {
 	t.Columns = []Column{{Title: "Policy"}, {Title: "Order", Number: true, Rank: 4}, {Title: "Method", Whole: true}, {Title: "Lifetime", Rank: 1}, {Title: "PFS", Rank: 2}, {Title: "Rules", Number: true, Rank: 5},
 		{Title: "Weak", Rank: 3}}
-	for _, x := range p.Methods {
+	for i, x := range p.Methods {
 		pfs := x.PFS
 		if x.QuickModes == 1 {
 			pfs = "master key"
 		}
-		limit := ""
-		if x.QuickModes > 1 {
-			limit = strconv.FormatUint(uint64(x.QuickModes), 10)
-		}
-		for i, m := range x.Methods {
-			r := t.add(x.Policy+"/"+strconv.Itoa(i), []string{x.Policy, strconv.Itoa(i + 1), m.Name, lifetime(m), pfs, strconv.Itoa(x.Rules), strings.Join(m.Weak, "; ")},
-				Field{"Quick modes per main mode", limit})
-			r.Alarm = len(m.Weak) > 0
-		}
+		r := t.add(strconv.Itoa(p.Offset+i), []string{x.Policy, strconv.Itoa(x.Order), x.Name, lifetime(x), pfs, strconv.Itoa(x.Rules), strings.Join(x.Weak, "; ")},
+			Field{"Quick modes per main mode", orEmpty(uint64(x.QuickModes))})
+		r.Alarm = len(x.Weak) > 0
 	}
 }
 

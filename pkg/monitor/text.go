@@ -52,12 +52,15 @@ func kilobytes(n uint64) string {
 	return fmt.Sprintf("%d KB", n)
 }
 
+// far is a volume, in kilobytes, that is not worth a word as long as so much is left.
+const far = 100 << 20
+
 func left(x endpoint.Child) string {
 	var parts []string
 	if x.SecondsLeft != nil {
 		parts = append(parts, elapsed(*x.SecondsLeft))
 	}
-	if x.KilobytesLeft != nil {
+	if x.KilobytesLeft != nil && *x.KilobytesLeft < far {
 		parts = append(parts, kilobytes(*x.KilobytesLeft))
 	}
 	return strings.Join(parts, ", ")

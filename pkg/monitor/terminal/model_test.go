@@ -190,12 +190,12 @@ func TestOneSeesWhatThereIs(t *testing.T) {
 
 // A list is fetched piece by piece; one moves through all of it.
 func TestALongListScrolls(t *testing.T) {
-	src := &lab{filters: 5000}
+	src := &lab{filters: 1500}
 	s := show(t, src, 80, 24)
 	s.press("3", "right")
-	s.see("[Specific]", "> 192.0.2.1", "10.0.0.0/24", "1 of 5000")
+	s.see("[Specific]", "> 192.0.2.1", "10.0.0.0/24", "1 of 1500")
 	seen := map[string]bool{}
-	for range 5000 {
+	for range 1500 {
 		r := s.row()
 		if r == nil {
 			t.Fatalf("row %d is not here", s.cursor)
@@ -204,14 +204,14 @@ func TestALongListScrolls(t *testing.T) {
 		s.see(">")
 		s.press("down")
 	}
-	if len(seen) != 5000 {
-		t.Errorf("%d of 5000 filters were seen", len(seen))
+	if len(seen) != 1500 {
+		t.Errorf("%d of 1500 filters were seen", len(seen))
 	}
-	s.see("10.19.135.0/24", "5000 of 5000")
+	s.see("10.5.219.0/24", "1500 of 1500")
 	s.press("home")
-	s.see("10.0.0.0/24", "1 of 5000")
+	s.see("10.0.0.0/24", "1 of 1500")
 	s.press("end", "pgup", "pgup", "pgdown", "up")
-	s.see("of 5000")
+	s.see("of 1500")
 	for _, q := range src.asked {
 		if q.Limit > 1000 {
 			t.Errorf("%d rows were asked for at once", q.Limit)
@@ -220,19 +220,19 @@ func TestALongListScrolls(t *testing.T) {
 }
 
 func TestSearchIsTheEndpointsAndCanBeGivenUp(t *testing.T) {
-	src := &lab{filters: 5000}
+	src := &lab{filters: 1500}
 	s := show(t, src, 80, 24)
-	s.press("3", "right", "/", "10.7.")
-	s.see("search: 10.7.")
+	s.press("3", "right", "/", "10.3.")
+	s.see("search: 10.3.")
 	s.press("enter")
-	s.see(`257 found, of 5000, search "10.7."`, "10.7.0.0/24", "esc all rows")
+	s.see(`256 found, of 1500, search "10.3."`, "10.3.0.0/24", "esc all rows")
 	s.seeNot("10.0.0.0/24")
 	s.press("/", "zzz")
 	s.see("nothing that holds")
 	s.press("backspace", "backspace", "backspace", "esc")
-	s.see(`search "10.7."`)
+	s.see(`search "10.3."`)
 	s.press("esc")
-	s.see("1 of 5000")
+	s.see("1 of 1500")
 	s.press("/", strings.Repeat("a", 500), "enter")
 	if len(s.search) > maxSearch {
 		t.Errorf("a search of %d bytes", len(s.search))

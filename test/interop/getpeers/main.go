@@ -17,11 +17,21 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	set, err := peers.Ensure(ctx, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
-	if err != nil {
+	logf := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	if set, err := peers.Ensure(ctx, logf); err != nil {
 		fmt.Printf("peers: %v\npeers: every test of ./test/interop that needs root or a peer will be skipped\n", err)
-		return
+	} else {
+		list(set)
 	}
+	if set, err := peers.EnsureBrowser(ctx, logf); err != nil {
+		fmt.Printf("peers: %v\npeers: the tests of ./test/interop/browser will be skipped, unless the host has a Chromium of its own\n", err)
+	} else {
+		list(set)
+	}
+}
+
+// list prints what a tree holds.
+func list(set *peers.Set) {
 	names := make([]string, 0, len(set.Packages))
 	for name := range set.Packages {
 		names = append(names, name)

@@ -11,19 +11,19 @@ import (
 )
 
 // fetch makes the tree under a temporary name and renames it: a tree with the right name is complete.
-func fetch(ctx context.Context, cache, name string, logf func(string, ...any)) (*Set, error) {
+func fetch(ctx context.Context, cache, name string, of *list, logf func(string, ...any)) (*Set, error) {
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, ErrNoApt
 		}
 	}
-	missing, err := missingPackages(ctx)
+	missing, err := missingPackages(ctx, of)
 	if err != nil {
 		logf("peers: reading Debian's package lists")
 		if err := apt(ctx, cache, "update"); err != nil {
 			return nil, fmt.Errorf("no package lists and no network to get them: %w", err)
 		}
-		if missing, err = missingPackages(ctx); err != nil {
+		if missing, err = missingPackages(ctx, of); err != nil {
 			return nil, err
 		}
 	}
@@ -33,10 +33,10 @@ func fetch(ctx context.Context, cache, name string, logf func(string, ...any)) (
 	}
 	defer os.RemoveAll(tmp)
 	logf("peers: downloading %d packages into %s (nothing is installed)", len(missing), cache)
-	if err := download(ctx, filepath.Join(tmp, "debs"), missing); err != nil {
+	if err := download(ctx, filepath.Join(tmp, "debs"), of, missing); err != nil {
 		return nil, err
 	}
-	set := &Set{Dir: filepath.Join(tmp, "tree"), Packages: missing}
+	set := &Set{Dir: filepath.Join(tmp, "tree"), Packages: missing, of: of}
 	if err := unpackAll(ctx, filepath.Join(tmp, "debs"), set.Dir); err != nil {
 		return nil, err
 	}
@@ -47,13 +47,13 @@ func fetch(ctx context.Context, cache, name string, logf func(string, ...any)) (
 	if err := errors.Join(os.RemoveAll(place), os.Rename(set.Dir, place)); err != nil {
 		return nil, err
 	}
-	return Open(place)
+	return open(place, of)
 }
 
 // missingPackages asks apt-get what an installation would add, without doing it. Packages that it would only upgrade stay as
 // the host has them.
-func missingPackages(ctx context.Context) (map[string]string, error) {
-	args := append([]string{"install", "--simulate", "--no-install-recommends"}, want...)
+func missingPackages(ctx context.Context, of *list) (map[string]string, error) {
+	args := append([]string{"install", "--simulate", "--no-install-recommends"}, of.want...)
 	text, err := aptCommand(ctx, args...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("apt-get cannot plan the peers: %w: %s", err, lastLine(text))
@@ -76,7 +76,7 @@ func parsePlan(text string) map[string]string {
 }
 
 // download gets the packages. A list that is older than the archive names versions that are gone: it is read again once.
-func download(ctx context.Context, dir string, packages map[string]string) error {
+func download(ctx context.Context, dir string, of *list, packages map[string]string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func download(ctx context.Context, dir string, packages map[string]string) error
 	if err := apt(ctx, dir, "update"); err != nil {
 		return fmt.Errorf("no network for the peers: %w", err)
 	}
-	fresh, err := missingPackages(ctx)
+	fresh, err := missingPackages(ctx, of)
 	if err != nil {
 		return err
 	}

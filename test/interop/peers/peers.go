@@ -23,6 +23,8 @@ var (
 type Set struct {
 	Dir      string            // the tree; Dir/usr is laid over /usr
 	Packages map[string]string // Debian package to version, of what the tree holds
+
+	of *list
 }
 
 // CacheDir returns the directory that holds the trees: goipsec-test in the user's cache directory.
@@ -43,6 +45,19 @@ func Ensure(ctx context.Context, logf func(format string, args ...any)) (*Set, e
 	if os.Geteuid() != 0 {
 		return nil, ErrNotRoot
 	}
+	return ensure(ctx, &hosts, logf)
+}
+
+// EnsureBrowser returns a tree that holds Chromium, in the manner of Ensure. It is not laid over /usr: Set.Browser says how it is started from where it lies. Only a
+// host whose package lists are too old needs root.
+func EnsureBrowser(ctx context.Context, logf func(format string, args ...any)) (*Set, error) {
+	if runtime.GOOS != "linux" {
+		return nil, ErrNotLinux
+	}
+	return ensure(ctx, &browser, logf)
+}
+
+func ensure(ctx context.Context, of *list, logf func(format string, args ...any)) (*Set, error) {
 	cache, err := CacheDir()
 	if err != nil {
 		return nil, err
@@ -55,17 +70,17 @@ func Ensure(ctx context.Context, logf func(format string, args ...any)) (*Set, e
 		return nil, err
 	}
 	defer unlock()
-	name := treeName()
-	if set, err := Open(filepath.Join(cache, name)); err == nil {
+	name := treeName(of)
+	if set, err := open(filepath.Join(cache, name), of); err == nil {
 		return set, nil
 	}
-	return fetch(ctx, cache, name, logf)
+	return fetch(ctx, cache, name, of, logf)
 }
 
 // treeName keys a tree by what a tree depends on: the release of Debian, the architecture and the list of wanted packages. The
 // versions that it holds are in its manifest.
-func treeName() string {
-	return fmt.Sprintf("%s-%s-%08x", release(), runtime.GOARCH, sum(strings.Join(want, " ")))
+func treeName(of *list) string {
+	return fmt.Sprintf("%s-%s-%08x", release(), runtime.GOARCH, sum(strings.Join(of.want, " ")))
 }
 
 func release() string {
@@ -98,13 +113,15 @@ func sum(text string) uint32 {
 
 const manifestName = "manifest.json"
 
-// Open reads the manifest of a complete tree.
-func Open(dir string) (*Set, error) {
+// Open reads the manifest of a complete tree of hosts.
+func Open(dir string) (*Set, error) { return open(dir, &hosts) }
+
+func open(dir string, of *list) (*Set, error) {
 	text, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {
 		return nil, err
 	}
-	set := &Set{Dir: dir}
+	set := &Set{Dir: dir, of: of}
 	if err := json.Unmarshal(text, &set.Packages); err != nil {
 		return nil, err
 	}
@@ -121,7 +138,7 @@ func (s *Set) writeManifest() error {
 
 // check finds every program in the tree or on the host.
 func (s *Set) check() error {
-	for _, program := range programs {
+	for _, program := range s.of.programs {
 		alternatives := []string{
 			filepath.Join(s.Dir, "usr", program),
 			filepath.Join(s.Dir, "usr", swapSbin(program)),

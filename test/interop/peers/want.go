@@ -1,7 +1,15 @@
 package peers
 
-// want lists the Debian packages that the tests run. Their dependencies are followed; recommendations are not.
-var want = []string{
+// A list names what one tree is made from.
+type list struct {
+	// want are the Debian packages that the tests run. Their dependencies are followed; recommendations are not.
+	want []string
+	// programs must be there once a tree is laid over /usr, or the tree is incomplete.
+	programs []string
+}
+
+// hosts are the peers that have a network stack: daemons, kernels and what looks at packets.
+var hosts = list{want: []string{
 	"iproute2",
 	"iputils-ping",
 	"iperf3",
@@ -17,10 +25,7 @@ var want = []string{
 	"libcharon-extauth-plugins",
 	"libstrongswan-extra-plugins",
 	"libstrongswan-standard-plugins",
-}
-
-// programs must be there once a tree is laid over /usr, or the tree is incomplete.
-var programs = []string{
+}, programs: []string{
 	"bin/ping",
 	"bin/iperf3",
 	"bin/tshark",
@@ -31,4 +36,7 @@ var programs = []string{
 	"sbin/modprobe",
 	"sbin/swanctl",
 	"sbin/charon-systemd",
-}
+}}
+
+// browser is Chromium with a font to write in.
+var browser = list{want: []string{"chromium", "fonts-dejavu-core"}, programs: []string{"lib/chromium/chromium"}}
