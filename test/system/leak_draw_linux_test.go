@@ -9,8 +9,8 @@ import (
 	"github.com/goipsec/goipsec/pkg/packet"
 )
 
-// A clear is one clear datagram that somebody outside sends, as one packet or as several.
-type clear struct {
+// A clearDatagram is one clear datagram that somebody outside sends, as one packet or as several.
+type clearDatagram struct {
 	number  uint32
 	shape   string
 	packets [][]byte
@@ -49,7 +49,7 @@ var (
 func pick[T any](rng *rand.Rand, list []T) T { return list[rng.IntN(len(list))] }
 
 // draw returns the next datagram.
-func (d *drawer) draw() *clear {
+func (d *drawer) draw() *clearDatagram {
 	is4 := d.rng.IntN(2) == 0
 	src, dst := netip.MustParseAddr(pick(d.rng, drawnSources[is4])), netip.MustParseAddr(pick(d.rng, drawnDestinations[is4]))
 	proto := pick(d.rng, []uint8{17, 17, 17, 6, 6, 1, 47, 132})
@@ -109,10 +109,10 @@ func wire(proto uint8, is4 bool) uint8 {
 }
 
 // whole returns a datagram whose only packet is still without its IP header.
-func (d *drawer) whole(src, dst netip.Addr, proto uint8, sport, dport uint16) *clear {
+func (d *drawer) whole(src, dst netip.Addr, proto uint8, sport, dport uint16) *clearDatagram {
 	d.number++
 	text := binary.BigEndian.AppendUint32([]byte("some octets to be cut in pieces "+magic), d.number)
-	c := &clear{number: d.number, certain: true, local: dst != netip.MustParseAddr("192.168.1.9") && dst != netip.MustParseAddr("fd02::9"),
+	c := &clearDatagram{number: d.number, certain: true, local: dst != netip.MustParseAddr("192.168.1.9") && dst != netip.MustParseAddr("fd02::9"),
 		key: packet.Key{Src: src, Dst: dst, Proto: wire(proto, src.Is4()), SrcPort: sport, DstPort: dport, Flags: packet.ProtoKnown | packet.PortsKnown}}
 	c.exempt = proto == 17 && c.local && (dport == 500 || dport == 4500)
 	var u []byte
@@ -202,7 +202,7 @@ func fragmentHeader(next uint8, offset int, more bool, id uint32) []byte {
 }
 
 // fragments cuts a payload where the offsets say, which are multiples of eight.
-func (d *drawer) fragments(c *clear, u []byte, offsets []int) [][]byte {
+func (d *drawer) fragments(c *clearDatagram, u []byte, offsets []int) [][]byte {
 	d.id++
 	if c.key.Src.Is6() && c.key.Proto == 6 && offsets[1] < 20 {
 		c.certain = false // the system wants the whole header in the first one (RFC 7112)

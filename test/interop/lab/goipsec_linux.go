@@ -113,6 +113,12 @@ func (g *Goipsec) Restart(flags ...string) {
 	g.ready()
 }
 
+// Begin is Restart that does not wait.
+func (g *Goipsec) Begin(flags ...string) {
+	g.lab.t.Helper()
+	g.restart(g.Host.lab, flags)
+}
+
 // ready waits until goipsec says that it is up and answers on its socket.
 func (g *Goipsec) ready() {
 	g.lab.t.Helper()
