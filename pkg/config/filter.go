@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -227,31 +226,4 @@ func (r *reader) checkNegotiable(f *written) {
 			return
 		}
 	}
-}
-
-// checkUnicast refuses filters for multicast and broadcast, with which no keys can be negotiated.
-func (r *reader) checkUnicast(f *written) {
-	for _, a := range [2]*policy.AddrSpec{&f.Src, &f.Dst} {
-		if what := castOf(a.Range); what != "" {
-			r.fail(f.node, "permit or block it", "IKE cannot protect %s (%v): there is no one peer to negotiate with", what, a.Range)
-			return
-		}
-	}
-}
-
-var multicast = [2]classifier.Range{
-	classifier.RangeOf(netip.MustParsePrefix("224.0.0.0/4")), classifier.RangeOf(netip.MustParsePrefix("ff00::/8")),
-}
-
-// castOf names what a range is made of, "" if it holds some address of a single host.
-func castOf(a classifier.Range) string {
-	switch {
-	case !a.IsValid():
-		return ""
-	case multicast[0].Covers(a) || multicast[1].Covers(a):
-		return "multicast"
-	case a == classifier.HostRange(broadcast):
-		return "broadcast"
-	}
-	return ""
 }

@@ -175,11 +175,8 @@ func (r *reader) checkRule(n *node, at map[string]*node, rule *policy.Rule, filt
 		if negotiated {
 			r.checkNegotiable(f)
 		}
-		if protects {
-			r.checkUnicast(f)
-			if !f.Mirrored && rule.Tunnel == nil {
-				r.warn(f.node, "rule %q protects %s in one direction only: the answers travel in clear; write <->, or mirrored: true", rule.Name, &f.GenericFilter)
-			}
+		if protects && !f.Mirrored && rule.Tunnel == nil {
+			r.warn(f.node, "rule %q protects %s in one direction only: the answers travel in clear; write <->, or mirrored: true", rule.Name, &f.GenericFilter)
 		}
 	}
 }

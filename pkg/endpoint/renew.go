@@ -17,7 +17,7 @@ func (e *Endpoint) renewCertificates(now time.Time) {
 	}
 	e.renewed = now
 	var list []*policy.Rule
-	for _, r := range e.policy.Rules {
+	for r := range e.policy.EveryRule {
 		for _, a := range r.Auth {
 			if a.Kind == policy.Certificate {
 				list = append(list, r)

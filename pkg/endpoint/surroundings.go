@@ -84,32 +84,35 @@ func (e *Endpoint) warnAnew(before *policy.Compiled) {
 
 // look asks the system.
 func (h *systemHost) look(p *policy.Policy, uses bool) policy.LocalHost {
-	l := policy.LocalHost{Addresses: h.addresses(), ByConnection: byConnection(h.opts, h.name), Sources: h.tunnelSources(p)}
+	l := policy.LocalHost{Addresses: h.addresses(), Sources: h.tunnelSources(p)}
+	l.ByConnection, l.Broadcasts = interfaces(h.opts, h.name)
 	if uses {
 		l.Live = liveServers(h.opts, l.Addresses)
 	}
 	return l
 }
 
-// byConnection sorts the host's addresses by the type of their interfaces, without those of the endpoint's own device.
-func byConnection(opts *Options, device string) map[policy.Connection][]netip.Addr {
+// interfaces sorts the host's addresses by the type of their interfaces, without those of the endpoint's own device, and lists the broadcast addresses.
+func interfaces(opts *Options, device string) (sorted map[policy.Connection][]netip.Addr, broadcasts []netip.Addr) {
 	ifs, err := route.Interfaces(device)
 	if err != nil {
 		opts.Log.Error("the host's interfaces could not be read", "error", err)
-		return nil
+		return nil, nil
 	}
-	sorted := map[policy.Connection][]netip.Addr{}
+	sorted = map[policy.Connection][]netip.Addr{}
 	for _, i := range ifs {
 		kind := policy.LAN
 		if i.RemoteAccess {
 			kind = policy.RemoteAccess
 		}
 		sorted[kind] = append(sorted[kind], i.Addresses...)
+		broadcasts = append(broadcasts, i.Broadcasts...)
 	}
 	for _, list := range sorted {
 		slices.SortFunc(list, netip.Addr.Compare)
 	}
-	return sorted
+	slices.SortFunc(broadcasts, netip.Addr.Compare)
+	return sorted, slices.Compact(broadcasts)
 }
 
 // tunnelSources asks the routes for the outer addresses of tunnels whose connection type depends on them.

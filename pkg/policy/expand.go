@@ -118,7 +118,7 @@ func (x *expansion) generic(r *Rule, g *GenericFilter) {
 	}
 	src, ok1 := x.ranges(r, &g.Src, g.Source)
 	dst, ok2 := x.ranges(r, &g.Dst, g.Source)
-	if !ok1 || !ok2 {
+	if !ok1 || !ok2 || !x.unicast(r, g.Source, src) || !x.unicast(r, g.Source, dst) {
 		return
 	}
 	matched := false

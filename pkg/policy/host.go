@@ -15,6 +15,8 @@ type LocalHost struct {
 	// ByConnection holds, for each connection type, those of Addresses that interfaces of it have; one address may be on interfaces of
 	// both. Nil: nothing is known of interfaces, and every address counts for every type.
 	ByConnection map[Connection][]netip.Addr
+	// Broadcasts are the broadcast addresses of the subnets that the host is in, ascending.
+	Broadcasts []netip.Addr
 	// Sources holds, for the peers of tunnels without a local end, the local address that packets to them leave from.
 	Sources map[netip.Addr]netip.Addr
 	// LookOnly is set where the policy is only looked at, perhaps away from its host: DNS names that were not resolved, and pairs of tunnel rules neither end of
@@ -26,7 +28,7 @@ type LocalHost struct {
 
 // Same reports whether a policy expands on both hosts into the same, as far as lists of addresses can tell.
 func (h *LocalHost) Same(o *LocalHost) bool {
-	if !slices.Equal(h.Addresses, o.Addresses) || (h.ByConnection == nil) != (o.ByConnection == nil) {
+	if !slices.Equal(h.Addresses, o.Addresses) || !slices.Equal(h.Broadcasts, o.Broadcasts) || (h.ByConnection == nil) != (o.ByConnection == nil) {
 		return false
 	}
 	for _, c := range [...]Connection{LAN, RemoteAccess} {

@@ -18,6 +18,12 @@ const (
 	MaxKilobytes = math.MaxUint32
 )
 
+// FloorSeconds and FloorKilobytes are the shortest lifetimes to which a peer can bring the SAs of either phase; a rule of this host can have shorter ones.
+const (
+	FloorSeconds   = 60
+	FloorKilobytes = 20480
+)
+
 // DefaultMainModeLifetime is the lifetime of a main-mode SA whose policy names none.
 const DefaultMainModeLifetime = 8 * time.Hour
 

@@ -38,9 +38,9 @@ func TestInterfacesByConnectionType(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, i := range ifs {
-		got[i.Name] = fmt.Sprint(i.RemoteAccess, i.Addresses)
+		got[i.Name] = fmt.Sprint(i.RemoteAccess, i.Addresses, i.Broadcasts)
 	}
-	for name, want := range map[string]string{"lan0": "false [10.7.0.1]", "tap7": "true [10.7.1.1]", "tun7": "true [10.7.2.1]", "own7": ""} {
+	for name, want := range map[string]string{"lan0": "false [10.7.0.1] [10.7.0.255]", "tap7": "true [10.7.1.1] [10.7.1.255]", "tun7": "true [10.7.2.1] []", "own7": ""} {
 		if got[name] != want {
 			t.Errorf("%s: %q, want %q", name, got[name], want)
 		}

@@ -62,6 +62,7 @@ type toCharon struct {
 	method    string // esp aes-gcm-16-128
 	pfs       string // none
 	ike       string // aes-cbc-128 sha256 modp2048
+	exchange  string // further keys of key_exchange, such as ", quick_modes: 1"
 	secret    string // that of all the tests
 	auth      string // further keys of auth, such as remote_id
 	rule, top []string
@@ -73,8 +74,8 @@ func (p toCharon) String() string {
 	if p.tunnel != "-" {
 		rule = append(rule, "tunnel: "+or(p.tunnel, "{local: 10.1.0.1, remote: 10.1.0.2}"))
 	}
-	return fmt.Sprintf("policy: test\nkey_exchange: {methods: [%s]}\n%s\nrules:\n  - name: charon\n    filters: [%s]\n    %s\n",
-		or(p.ike, "aes-cbc-128 sha256 modp2048"), strings.Join(p.top, "\n"), or(p.filter, "{from: 192.168.1.0/24, to: 192.168.2.0/24}"), strings.Join(rule, "\n    "))
+	return fmt.Sprintf("policy: test\nkey_exchange: {methods: [%s]%s}\n%s\nrules:\n  - name: charon\n    filters: [%s]\n    %s\n",
+		or(p.ike, "aes-cbc-128 sha256 modp2048"), p.exchange, strings.Join(p.top, "\n"), or(p.filter, "{from: 192.168.1.0/24, to: 192.168.2.0/24}"), strings.Join(rule, "\n    "))
 }
 
 // inUDP has both ends put ESP into UDP without a NAT: strongSwan in user space has it no other way.

@@ -47,10 +47,7 @@ func (m *Machine) begun(now time.Time, s *mainMode) {
 	} else {
 		m.stats.MainModesAnswered++
 	}
-	life := mainModeLifetime(m.policy.Policy.KeyExchange)
-	if offered := time.Duration(s.suite.seconds) * time.Second; offered > 0 {
-		life = min(life, offered)
-	}
+	life := s.agreedMainMode(m.policy.Policy.KeyExchange)
 	early := life / 20
 	if s.role() == isakmp.Initiator {
 		early = life / 10

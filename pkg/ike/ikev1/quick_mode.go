@@ -239,37 +239,6 @@ func (q *quickMode) decide(sa isakmp.SA, offered isakmp.Selector) error {
 		Detail: sideBySide(seen, suiteFields(allowed)), Answered: true}}
 }
 
-// agreeLifetime settles the shorter of both sides' lifetimes, and prepares RESPONDER-LIFETIME where this responder's is shorter than
-// what the initiator believes (RFC 2407 §4.6.3.1).
-func (q *quickMode) agreeLifetime(offered phase2Suite) error {
-	t := offered.any()
-	q.seconds, q.kilobytes = t.seconds, t.kilobytes
-	for _, a := range q.allowed {
-		if a.same(offered) {
-			own := a.any()
-			q.seconds, q.kilobytes = shorter(t.seconds, own.seconds), shorter(t.kilobytes, own.kilobytes)
-			break
-		}
-	}
-	if q.role() != isakmp.Responder || q.seconds == t.seconds && (q.kilobytes == t.kilobytes || q.kilobytes >= unspokenKilobytes) {
-		return nil
-	}
-	as := []isakmp.Attribute{isakmp.BasicAttribute(attr2LifeType, lifeSeconds), isakmp.NumberAttribute(attr2LifeDuration, q.seconds)}
-	if q.kilobytes != 0 && q.kilobytes < unspokenKilobytes {
-		as = append(as, isakmp.BasicAttribute(attr2LifeType, lifeKilobytes), isakmp.NumberAttribute(attr2LifeDuration, q.kilobytes))
-	}
-	q.lifetime = &isakmp.Notify{DOI: isakmp.DOIIPsec, Type: isakmp.ResponderLifetime, Data: isakmp.AppendAttributes(nil, as)}
-	return nil
-}
-
-// shorter is the smaller of two limits, where 0 is none.
-func shorter(a, b uint32) uint32 {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
-}
-
 // message 2
 
 func (q *quickMode) answer() ([]isakmp.Payload, error) {
@@ -352,27 +321,6 @@ func (q *quickMode) checkIDs(msg *isakmp.Message) error {
 			Next: "make the filters mirror images of each other", Answered: true}}
 	}
 	return nil
-}
-
-// takeResponderLifetime honours RESPONDER-LIFETIME in message 2.
-func (q *quickMode) takeResponderLifetime(msg *isakmp.Message) {
-	for _, b := range msg.All(isakmp.PayloadNotify) {
-		n, err := isakmp.ParseNotify(b)
-		if err != nil || n.Type != isakmp.ResponderLifetime {
-			continue
-		}
-		as, err := isakmp.ParseAttributes(n.Data)
-		if err != nil {
-			continue
-		}
-		l := lifetimes{}
-		for _, a := range as {
-			if l.add(a, attr2LifeType) != nil {
-				return
-			}
-		}
-		q.seconds, q.kilobytes = shorter(q.seconds, l.seconds), shorter(q.kilobytes, l.kilobytes)
-	}
 }
 
 // message 3
