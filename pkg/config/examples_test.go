@@ -79,6 +79,14 @@ var exampleFiles = map[string]struct {
 		{"in 10.20.3.4 192.0.2.1 6 443 40000", "servers", "negotiate"},
 		{"out 192.0.2.1 10.21.3.4 6 40000 443", "", ""},
 	}, []string{"a group shares the pre-shared key"}},
+	"request-security.yaml": {"10.1.2.3", []sample{
+		{"out 10.1.2.3 10.9.9.9 6 445 40000", "company", "negotiate"},
+		{"in 10.9.9.9 10.1.2.3 6 40000 445", "company", "negotiate"},
+		{"out 10.1.2.3 198.51.100.7 6 40000 443", "", ""},
+	}, []string{"whoever can drop the UDP packets of port 500", "never use it on a host that faces the Internet"}},
+	"respond-only.yaml": {"10.9.9.9", []sample{
+		{"out 10.9.9.9 10.1.2.3 6 40000 445", "", ""},
+	}, []string{"answers everybody who has its pre-shared key"}},
 	"windows-tunnel.yaml": {"203.0.113.1 192.168.1.1", []sample{
 		{"out 192.168.1.7 192.168.2.9 6 40000 80", "leaving", "negotiate"},
 		{"in 192.168.2.9 192.168.1.7 6 80 40000", "leaving", "negotiate"},

@@ -65,7 +65,9 @@ func TestDefaultExemptions(t *testing.T) {
 				if c.pass {
 					wait = 5 * time.Second
 				}
-				_, got := capture.Await(wait, from, func(f *lab.Frame) bool { return f.Protocol == 17 && int(f.DstPort) == addr.Port && f.Src.String() == "10.1.0.1" })
+				_, got := capture.Await(wait, from, func(f *lab.Frame) bool {
+					return f.Protocol == 17 && int(f.DstPort) == addr.Port && f.Src.String() == "10.1.0.1"
+				})
 				if got != c.pass {
 					t.Errorf("%s: leaves %v, want %v; %s", c.name, got, c.pass, traffic(g.Status()))
 				}
