@@ -118,7 +118,11 @@ func reportPeer(now time.Time, p *isakmp.PeerInfo) Peer {
 	group, weakGroup, _ := p.Group.Info()
 	encr, _ := p.Encr.Info()
 	age := now.Sub(p.Established)
-	return Peer{ID: p.ID, Rule: p.Rule, Local: p.Local, Remote: p.Remote, Initiator: p.Initiator, InitiatorCookie: hex.EncodeToString(p.InitiatorCookie[:]),
+	inner := ""
+	if p.Inner.IsValid() {
+		inner = p.Inner.String()
+	}
+	return Peer{User: p.User, Inner: inner, Aggressive: p.Aggressive, ID: p.ID, Rule: p.Rule, Local: p.Local, Remote: p.Remote, Initiator: p.Initiator, InitiatorCookie: hex.EncodeToString(p.InitiatorCookie[:]),
 		ResponderCookie: hex.EncodeToString(p.ResponderCookie[:]), Encr: encr.Name, KeyBits: p.KeyBits, Hash: hash, Group: group, Auth: p.Auth,
 		RemoteID: p.RemoteID, State: p.State, AgeSeconds: seconds(age), SecondsLeft: seconds(p.Remaining), NATLocal: p.NATLocal,
 		NATRemote: p.NATRemote, DPD: p.DPD, Weak: cmp.Or(encr.Weak, weak, weakGroup)}

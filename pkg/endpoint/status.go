@@ -104,6 +104,9 @@ type Peer struct {
 	Group           string         `json:"group"`
 	Auth            string         `json:"auth"`
 	RemoteID        string         `json:"remote_id"`
+	User            string         `json:"user,omitempty"`  // who has logged in (XAUTH)
+	Inner           string         `json:"inner,omitempty"` // the address that mode config gave
+	Aggressive      bool           `json:"aggressive,omitempty"`
 	State           string         `json:"state"` // "established", "rekeying", "deleting"
 	AgeSeconds      uint64         `json:"age_seconds"`
 	SecondsLeft     uint64         `json:"seconds_left"`

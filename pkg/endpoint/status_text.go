@@ -303,7 +303,8 @@ func peerNotes(p Peer) string {
 	for _, n := range []struct {
 		set  bool
 		text string
-	}{{p.NATLocal, "this end behind NAT"}, {p.NATRemote, "peer behind NAT"}, {p.DPD, "dpd"}} {
+	}{{p.NATLocal, "this end behind NAT"}, {p.NATRemote, "peer behind NAT"}, {p.DPD, "dpd"}, {p.Aggressive, "aggressive mode"}, {p.User != "", "user " + p.User},
+		{p.Inner != "", "inside " + p.Inner}} {
 		if n.set {
 			notes = append(notes, n.text)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
+	"github.com/goipsec/goipsec/pkg/policy"
 )
 
 // remote is a client and its gateway; with a login the client has to log in.
@@ -129,5 +130,29 @@ func TestXAuthUserIsDismissed(t *testing.T) {
 	}
 	if reload("dave"); len(w.hosts[1].children) != 0 || len(w.hosts[1].peersUp) != 0 || len(w.hosts[0].children) != 0 {
 		t.Errorf("the user is none any more: %d children, %d peers", len(w.hosts[1].children), len(w.hosts[1].peersUp))
+	}
+}
+
+// TestXAuthWithRSACertificates (method 65005): both ends prove themselves by certificates, and the client logs in as well.
+func TestXAuthWithRSACertificates(t *testing.T) {
+	p := pairsOf(t, "rsa-signature")
+	s := withAuth(func(n int) []policy.AuthMethod { return []policy.AuthMethod{p.method(t, n)} })
+	s.access, s.login, s.users = true, "carol:open sesame", map[string]string{"carol": "open sesame"}
+	w := newWorld(t, s, s)
+	w.want(0)
+	w.run(5 * time.Second)
+	w.agree(1)
+	for i, h := range w.hosts {
+		peers := h.e.Peers(w.now)
+		if len(peers) != 1 || peers[0].Auth != "xauth-rsa-signature" || peers[0].User != "carol" || peers[0].Inner != netip.MustParseAddr("10.9.0.1") {
+			t.Errorf("host %d: %+v", i, peers)
+		}
+	}
+	w = newWorld(t, s, s)
+	w.hosts[1].users = map[string]string{"carol": "open barley"}
+	w.want(0)
+	w.run(5 * time.Second)
+	if len(w.hosts[0].children)+len(w.hosts[1].children)+len(w.hosts[0].peersUp)+len(w.hosts[1].peersUp) != 0 {
+		t.Error("a client with a wrong password was let in")
 	}
 }

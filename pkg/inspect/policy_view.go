@@ -124,13 +124,27 @@ func tunnelText(t *policy.Tunnel) string {
 	if t.Endpoint.IsValid() {
 		return "endpoint " + t.Endpoint.String()
 	}
-	return end(t.Local.IsValid(), t.Local.String(), "the address that the route uses") + " .. " + end(t.Remote.IsValid(), t.Remote.String(), "any peer")
+	text := end(t.Local.IsValid(), t.Local.String(), "the address that the route uses") + " .. " + end(t.Remote.IsValid(), t.Remote.String(), "any peer")
+	switch {
+	case t.AskAddress:
+		text += ", inner address from the peer"
+	case t.Pool.IsValid():
+		text += ", inner addresses of peers from " + t.Pool.String()
+	}
+	return text
 }
 
 func authText(a *policy.AuthMethod) string {
 	s := a.Kind.String()
 	if a.Cert != nil {
 		s += certificateText(a.Cert)
+	}
+	switch x := a.XAuth; {
+	case x == nil:
+	case x.Server():
+		s += fmt.Sprintf(" and XAUTH of %d users", len(x.Users))
+	default:
+		s += " and XAUTH of " + x.User
 	}
 	if a.LocalID != "" {
 		s += " as " + a.LocalID

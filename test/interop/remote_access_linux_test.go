@@ -263,3 +263,48 @@ func TestStrongSwanAggressiveMode(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnRemoteAccess has a goipsec call another: nothing leaves in clear while it has no address, the address is on the device while it is up and no longer, it is the same
+// after a restart, and a user who is none any more is put out by a reload.
+func TestOwnRemoteAccess(t *testing.T) {
+	for _, mode := range []string{"main", "aggressive"} {
+		t.Run(mode, func(t *testing.T) {
+			l := lab.New(t)
+			a, b := site(l)
+			exchange := "IKEv1 " + mode + " mode, PSK, XAUTH and mode config"
+			row := record.Begin(t, record.Row{Peer: "goipsec", Version: "this one", Exchange: exchange, Suite: "aes-cbc-128 sha256 modp2048; esp aes-gcm-16-128", Mode: "tunnel", Family: "IPv4 in IPv4"})
+			users := l.WriteFile("users", usersLine(l))
+			word := l.WriteFile("carol.password", accessPass+"\n")
+			gateway := toCharon{filter: "192.168.2.0/24 -> 10.9.0.0/24", tunnel: "{remote: any, address_pool: 10.9.0.0/24}", auth: fmt.Sprintf(", xauth: {users_file: %s}", users),
+				rule: []string{"exchange_mode: " + mode}}.String()
+			client := toCharon{filter: "me -> 192.168.2.0/24", tunnel: "{remote: 10.1.0.2, address: config}", auth: fmt.Sprintf(", xauth: {user: %s, password_file: %s}", accessUser, word),
+				rule: []string{"exchange_mode: " + mode}}.String()
+			gb := l.Goipsec(b, gateway)
+			ga := l.Goipsec(a, client)
+			capture := a.Capture("eth0")
+			a.Try("ping -c 1 -W 1 192.168.2.1") // from an outer address: it waits, and asks for the tunnel
+			ga.Established(1, limit)
+			sent := a.Echo("10.9.0.1", "192.168.2.1", 10)
+			l.Until(limit, "both ends to count", func() (bool, string) {
+				x, y := ga.Status().Traffic, gb.Status().Traffic
+				return x.Sealed == sent && y.Opened == sent && y.Sealed == sent && x.Opened == sent, fmt.Sprint(x, y)
+			})
+			row.Counted(gb.Status().Traffic.Opened, gb.Status().Traffic.Sealed)
+			if ga.Stop() != 0 {
+				t.Error("the client ended badly")
+			}
+			if left := a.Leftovers(); strings.Contains(left, "10.9.0.") || strings.Contains(left, "goipsec") {
+				t.Errorf("the client leaves behind:\n%s", left)
+			}
+			ga.Restart()
+			ga.Must("connect charon --timeout 20s")
+			a.Echo("10.9.0.1", "192.168.2.1", 3)
+			l.NoClear(capture.Stop())
+			l.WriteFile("users", "# nobody\n")
+			gb.Must("reload")
+			l.Until(limit, "the client to be put out", func() (bool, string) {
+				return len(gb.Status().Children) == 0 && len(ga.Status().Children) == 0, fmt.Sprint(gb.Status().Children, ga.Status().Children)
+			})
+		})
+	}
+}

@@ -354,3 +354,43 @@ func TestOneGroupInAggressiveMode(t *testing.T) {
 		t.Error("something is made of nothing")
 	}
 }
+
+// FuzzAggressive gives a responder in aggressive mode datagrams of strangers: one answer at most, no longer than it may be, and nothing is left.
+func FuzzAggressive(f *testing.F) {
+	client, gateway := caller("ann.example", "the key of ann", true), called("ann.example", "the key of ann", true)
+	c := &couple{tb: f, m: [2]*Machine{machine(f, 0, hostA, suite.Curve25519, client), machine(f, 1, hostB, suite.Curve25519, gateway)}}
+	c.want(0)
+	var first []byte
+	c.relay(start, func(n, _ int, d isakmp.Datagram) bool {
+		if n == 0 {
+			first = d.Data
+		}
+		f.Add(first, d.Data)
+		return n == 2
+	})
+	f.Fuzz(func(t *testing.T, first, third []byte) {
+		m := machine(t, 2, hostB, suite.Curve25519, gateway) // not the one that the seeds are proofs for
+		from, to := netip.AddrPortFrom(hostA, 500), netip.AddrPortFrom(hostB, 500)
+		m.Receive(start, isakmp.Datagram{Local: to, Remote: from, Data: first})
+		out := sentBy(m)
+		if len(out) > 1 || len(out) == 1 && len(out[0]) > len(first)+maxAmplification {
+			t.Errorf("%d answers", len(out))
+		}
+		if len(out) == 1 && len(third) >= isakmp.HeaderLen {
+			copy(third, out[0][:16])
+		}
+		m.Receive(start, isakmp.Datagram{Local: to, Remote: from, Data: third})
+		if len(sentBy(m)) > 1 {
+			t.Error("more than one answer")
+		}
+		for _, s := range m.established {
+			if s.state == Established {
+				t.Error("a stranger is established")
+			}
+		}
+		m.Advance(start.Add(time.Hour))
+		if st := m.Stats(); st.HalfOpen+st.MainModes+st.Children != 0 || len(m.aggressive.waiting) != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}

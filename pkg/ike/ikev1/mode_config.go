@@ -36,6 +36,14 @@ func (s *mainMode) asksAddress() bool {
 	return s.role() == isakmp.Initiator && s.rule.Tunnel != nil && s.rule.Tunnel.AskAddress
 }
 
+// innerAddress is the address that one side was given, invalid if none was.
+func (s *mainMode) innerAddress() netip.Addr {
+	if s.config.lease != nil {
+		return s.config.lease.address
+	}
+	return s.config.address
+}
+
 // the client's side
 
 // askAddress asks the gateway for an address, the old one if there was one.

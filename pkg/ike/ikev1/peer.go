@@ -277,6 +277,10 @@ func (s *mainMode) unable() *isakmp.Failure {
 		return &isakmp.Failure{What: "there is no main-mode method to offer", Why: "none of the policy's key exchange methods can be used here",
 			Next: "name a method with des, 3des or aes-cbc, a hash and a group that IKEv1 has"}
 	}
+	if x := s.rule.Auth; len(x) > 0 && x[0].XAuth != nil && x[0].XAuth.Server() == (s.role() == isakmp.Responder) {
+		return &isakmp.Failure{What: "no main mode with " + s.remote.Addr().String(), Why: "extended authentication (XAUTH) goes with a pre-shared key or a certificate with an RSA key, and the rule has neither",
+			Next: "give the rule one of these"}
+	}
 	if len(s.rule.Auth) > 0 && s.rule.Auth[0].XAuth != nil {
 		return &isakmp.Failure{What: "no main mode with " + s.remote.Addr().String(), Why: "with extended authentication (XAUTH) only the client can begin, for it has to log in",
 			Next: "let the client begin"}

@@ -257,3 +257,63 @@ func TestGuessesAreForgotten(t *testing.T) {
 		t.Error("it is never forgotten")
 	}
 }
+
+// FuzzKeyedAccess plays keyed messages, transactions among them, at either end of a remote access: while it logs in, or after. What it did not ask for it does not take.
+func FuzzKeyedAccess(f *testing.F) {
+	config := func(op byte, x isakmp.Configuration) []byte {
+		b, _ := isakmp.AppendPayloads(nil, []isakmp.Payload{{Type: isakmp.PayloadAttributes, Body: x.Append(nil)}})
+		return append([]byte{op, uint8(isakmp.PayloadAttributes), uint8(len(b) >> 8), uint8(len(b))}, b...)
+	}
+	login := isakmp.Configuration{Type: isakmp.ConfigRequest, Attributes: []isakmp.Attribute{{Type: isakmp.XAuthUser}, {Type: isakmp.XAuthPassword}}}
+	status := isakmp.Configuration{Type: isakmp.ConfigSet, Attributes: []isakmp.Attribute{isakmp.BasicAttribute(isakmp.XAuthStatus, 1)}}
+	address := isakmp.Configuration{Type: isakmp.ConfigRequest, Attributes: []isakmp.Attribute{{Type: isakmp.ConfigIP4Address}, {Type: isakmp.ConfigIP4DNS}, {Type: isakmp.ConfigIP4Subnet}}}
+	push := isakmp.Configuration{Type: isakmp.ConfigSet, Attributes: []isakmp.Attribute{{Type: isakmp.ConfigIP4Address, Value: []byte{10, 9, 0, 7}}}}
+	all := []byte{}
+	for i, x := range []isakmp.Configuration{login, status, address, push} {
+		for _, end := range []byte{0, 1} {
+			f.Add(end, config(byte(2+8*i), x))
+		}
+		all = append(all, config(byte(2+8*i), x)...)
+	}
+	for _, s := range seeds(f) {
+		f.Add(byte(3), s)
+		all = append(all, s...)
+	}
+	f.Add(byte(0), all)
+	f.Add(byte(1), all)
+	f.Fuzz(func(t *testing.T, where byte, script []byte) {
+		c := newAccess(t, netip.MustParsePrefix("10.9.0.0/24"))
+		n := int(where & 1)
+		c.want(0)
+		if where&2 == 0 { // while it logs in
+			c.relay(start, func(_, _ int, d isakmp.Datagram) bool { return d.Data[18] == byte(isakmp.Transaction) })
+		} else {
+			c.deliver(start, 60)
+		}
+		for len(script) > 4 && len(c.m[n].established) == 1 {
+			op, first, length := script[0], script[1], min(int(script[2])<<8|int(script[3]), len(script)-4)
+			chain := script[4 : 4+length]
+			script = script[4+length:]
+			c.inject(n, []isakmp.ExchangeType{isakmp.QuickMode, isakmp.Informational, isakmp.Transaction}[op%3], uint32(op>>3)+1, isakmp.PayloadType(first), chain)
+			for _, s := range c.m[n].established {
+				if where == 1 && s.state == Established {
+					t.Error("a gateway let in who had not logged in")
+				}
+				if len(s.transactions) > maxTransactions || s.config.address.IsValid() && s.role() == isakmp.Responder {
+					t.Errorf("%d transactions, %v", len(s.transactions), s.config.address)
+				}
+			}
+		}
+		m := c.m[n]
+		for now, i := start, 0; !m.Deadline().IsZero() && i < 3000; i++ { // nobody answers any more
+			if d := m.Deadline(); d.After(now) {
+				now = d
+			}
+			m.Advance(now)
+			m.events = nil
+		}
+		if st := m.Stats(); st.MainModes+st.HalfOpen+st.Children != 0 || len(c.m[n].logins) != 0 {
+			t.Errorf("left at the end: %+v", st)
+		}
+	})
+}

@@ -83,7 +83,7 @@ func (m *Machine) allPeers() []*peer {
 func (s *mainMode) info(now time.Time) isakmp.PeerInfo {
 	return isakmp.PeerInfo{ID: s.id, Local: s.local, Remote: s.remote, InitiatorCookie: s.cookies.initiator, ResponderCookie: s.cookies.responder,
 		Initiator: s.role() == isakmp.Initiator, Encr: s.suite.encr, KeyBits: s.suite.keyBits, Hash: s.suite.hash, Group: s.suite.group,
-		Auth: authName(s.suite.auth), RemoteID: s.remoteID.String(), Rule: s.rule.Name, Established: s.establishedAt, Lifetime: s.hardAt.Sub(s.establishedAt),
+		Auth: s.suite.authName(), User: s.user(), Inner: s.innerAddress(), Aggressive: s.aggressive(), RemoteID: s.remoteID.String(), Rule: s.rule.Name, Established: s.establishedAt, Lifetime: s.hardAt.Sub(s.establishedAt),
 		NATLocal: s.nat.local, NATRemote: s.nat.remote, DPD: s.dpd, EncryptionKey: s.key, State: s.state.String(), Remaining: max(0, s.hardAt.Sub(now)),
 		QuickModes: s.quickModes}
 }

@@ -81,6 +81,14 @@ func (s *mainMode) xauthSilence() isakmp.Failure {
 	return f
 }
 
+// user is the name that counts at the gateway, escaped; "" without XAUTH.
+func (s *mainMode) user() string {
+	if s.role() == isakmp.Initiator && s.auth.XAuth != nil {
+		return s.auth.XAuth.User
+	}
+	return isakmp.Escape(s.exam.user)
+}
+
 // the gateway's side
 
 // takeLogin looks at what a client answered. Whether the password is right is found out by the owner, beside everything else, for it takes time.

@@ -192,11 +192,15 @@ type PeerInfo struct {
 	Group                            suite.Group
 	Auth                             string
 	RemoteID                         string
-	Rule                             string
-	Established                      time.Time
-	Lifetime                         time.Duration
-	NATLocal, NATRemote              bool
-	DPD                              bool
+	// User is who has logged in (XAUTH), escaped, or this host's own name at the peer; Inner the address that mode config gave the one or the other.
+	User                string
+	Inner               netip.Addr
+	Aggressive          bool
+	Rule                string
+	Established         time.Time
+	Lifetime            time.Duration
+	NATLocal, NATRemote bool
+	DPD                 bool
 	// EncryptionKey is the phase 1 key, for the key log only.
 	EncryptionKey []byte
 
