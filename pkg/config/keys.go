@@ -16,7 +16,7 @@ var (
 	lifetimeKeys     = []string{"seconds", "kilobytes"}
 	authKeys         = []string{"psk", "psk_file", "certificate", "key", "passphrase_file", "ca", "kerberos", "local_id", "remote_id", "xauth"}
 	certificatesKeys = []string{"min_rsa_bits", "allow_sha1", "crl_check", "crls", "ocsp", "fetch", "cache"}
-	tunnelKeys       = []string{"local", "remote", "endpoint", "address", "address_pool", "dns"}
+	tunnelKeys       = []string{"local", "remote", "endpoint", "address", "address_pool", "dns", "push"}
 	xauthKeys        = []string{"user", "password_file", "users_file"}
 	manualKeys       = []string{"method", "spi_in", "spi_out", "ah_spi_in", "ah_spi_out", "encryption_key_in", "encryption_key_out", "integrity_key_in", "integrity_key_out", "ah_key_in", "ah_key_out"}
 	keyFileKeys      = []string{"file"}

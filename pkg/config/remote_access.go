@@ -161,7 +161,7 @@ func (r *reader) nameServers(n *node) []netip.Addr {
 }
 
 // checkAssignment checks who assigns addresses to whom.
-func (r *reader) checkAssignment(t *policy.Tunnel, address, pool, dns *node) {
+func (r *reader) checkAssignment(t *policy.Tunnel, address, pool, more *node) {
 	answers := !t.Remote.IsValid() && !t.Endpoint.IsValid()
 	switch {
 	case t.AskAddress && (answers || t.Endpoint.IsValid()):
@@ -170,8 +170,8 @@ func (r *reader) checkAssignment(t *policy.Tunnel, address, pool, dns *node) {
 		r.fail(pool, "write remote: any", "address_pool is for peers that call, and the tunnel is not for any peer")
 	case pool != nil && address != nil:
 		r.fail(address, "keep one of them", "address and address_pool stand in one tunnel")
-	case dns != nil && pool == nil:
-		r.fail(dns, "add address_pool, or delete dns", "dns is told to those who are assigned an address, and there is no address_pool")
+	case more != nil && pool == nil:
+		r.fail(more, "add address_pool, or delete dns and push", "dns and push are about those who are assigned an address, and there is no address_pool")
 	}
 }
 

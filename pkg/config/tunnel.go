@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
@@ -10,7 +11,7 @@ import (
 // tunnel reads the ends of a tunnel.
 func (r *reader) tunnel(n *node) *policy.Tunnel {
 	t := &policy.Tunnel{}
-	var local, remote, endpoint, address, pool, dns *node
+	var local, remote, endpoint, address, pool, dns, push *node
 	ok := r.each(n, "tunnel", tunnelKeys, func(key string, _, v *node) {
 		switch key {
 		case "local":
@@ -32,6 +33,9 @@ func (r *reader) tunnel(n *node) *policy.Tunnel {
 		case "address_pool":
 			pool = v
 			t.Pool = r.pool(v)
+		case "push":
+			push = v
+			t.Push = r.boolean(v, key)
 		case "dns":
 			dns = v
 			t.DNS = r.nameServers(v)
@@ -50,7 +54,7 @@ func (r *reader) tunnel(n *node) *policy.Tunnel {
 	case address != nil && t.Inner.IsValid() && (t.Inner.Addr() == t.Local || t.Inner.Addr() == t.Remote):
 		r.fail(address, "address is that inside of the tunnel", "the inner address is also an outer one")
 	default:
-		r.checkAssignment(t, address, pool, dns)
+		r.checkAssignment(t, address, pool, cmp.Or(dns, push))
 	}
 	return t
 }

@@ -29,6 +29,8 @@ func scenarios(tb testing.TB) []scenario {
 	parts.main[0].Group, parts.pfs, parts.peer.FragmentSize = suite.MODP1024, suite.MODP1024, policy.MinFragmentSize
 	aggressive, dialUp := defaults(), remote("carol:open sesame")
 	aggressive.aggressive, dialUp.aggressive = true, true
+	pushed := remote("carol:open sesame")
+	pushed.push = true
 	up := func(w *world) {
 		w.want(0)
 		w.run(5 * time.Second)
@@ -65,6 +67,7 @@ func scenarios(tb testing.TB) []scenario {
 		{"main and quick mode with PFS in fragments", parts, func(*world) {}, func(w *world) { w.want(0) }, 1},
 		{"mode config and quick mode", remote(""), func(*world) {}, func(w *world) { w.want(0) }, 1},
 		{"XAUTH, mode config and quick mode", remote("carol:open sesame"), func(*world) {}, func(w *world) { w.want(0) }, 1},
+		{"mode config that is asked for and told", pushed, func(*world) {}, func(w *world) { w.want(0) }, 1},
 		{"rekey of main mode with XAUTH and mode config", remote("carol:open sesame"), up, rekeyMain(0), 1},
 		{"aggressive and quick mode", aggressive, func(*world) {}, func(w *world) { w.want(0) }, 1},
 		{"rekey in aggressive mode", aggressive, up, rekeyMain(1), 1},

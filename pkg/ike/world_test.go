@@ -109,6 +109,7 @@ type settings struct {
 	// access makes host 1 a gateway that assigns addresses of accessPool to host 0; with a login, host 0 logs in with it and host 1 knows users.
 	access     bool
 	aggressive bool
+	push       bool
 	login      string // NAME:PASSWORD
 	users      map[string]string
 	respond    bool     // the rule is the default response rule
@@ -127,7 +128,7 @@ func (s settings) remoteAccess(r *policy.Rule, local, remote netip.Addr, n int) 
 		r.Tunnel = &policy.Tunnel{Local: local, Remote: remote, AskAddress: true}
 		r.Filters = []policy.GenericFilter{{Src: policy.AddrSpec{Kind: policy.Me}, Dst: inside}}
 	} else {
-		r.Tunnel = &policy.Tunnel{Local: local, Pool: accessPool, DNS: []netip.Addr{accessDNS}}
+		r.Tunnel = &policy.Tunnel{Local: local, Pool: accessPool, DNS: []netip.Addr{accessDNS}, Push: s.push}
 		r.Filters = []policy.GenericFilter{{Src: inside, Dst: policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(accessPool)}}}
 	}
 	if s.login == "" {

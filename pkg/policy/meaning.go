@@ -63,7 +63,7 @@ func mainModeMeaning(p *Policy, r *Rule) string {
 		fmt.Fprintf(h, "aggressive\n")
 	}
 	if t := r.Tunnel; t != nil && (t.AskAddress || t.Pool.IsValid()) {
-		fmt.Fprintf(h, "config %t %v %v\n", t.AskAddress, t.Pool, t.DNS)
+		fmt.Fprintf(h, "config %t %v %v %t\n", t.AskAddress, t.Pool, t.DNS, t.Push)
 	}
 	return digest(h)
 }

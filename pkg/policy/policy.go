@@ -157,6 +157,8 @@ type Tunnel struct {
 	// Pool is what this host assigns inner addresses of to peers that ask; each may only use its own. DNS are the name servers it tells them. Invalid: none.
 	Pool netip.Prefix
 	DNS  []netip.Addr
+	// Push: this host tells peers their addresses and does not wait to be asked.
+	Push bool
 }
 
 // PeerOptions are transport details of a rule. The zero value has all defaults.

@@ -121,27 +121,31 @@ func usersLine(l *lab.Lab) string {
 	return h.Run(fmt.Sprintf("echo %q | %s xauth hash %s", accessPass, l.Binary(), accessUser))
 }
 
-// TestStrongSwanRemoteAccess: both roles, with a login and without.
+// TestStrongSwanRemoteAccess: both roles, with a login and without, the address asked for or told.
 func TestStrongSwanRemoteAccess(t *testing.T) {
 	l := lab.New(t)
 	a, b := site(l)
 	s := l.StrongSwan(b, charon{}.String())
-	for _, user := range []bool{false, true} {
+	for _, what := range []string{"mode config", "XAUTH and mode config", "mode config, pushed"} {
 		for _, client := range bothInitiate {
-			what := "mode config"
-			if user {
-				what = "XAUTH and mode config"
+			user, pushed, pull := strings.Contains(what, "XAUTH"), strings.Contains(what, "pushed"), "pull = yes"
+			if pushed {
+				pull = "pull = no"
 			}
 			t.Run(what+"/"+client+" is the client", func(t *testing.T) {
 				l := lab.New(t)
 				s, a, b := s.In(l), a.In(l), b.In(l)
 				row := record.Begin(t, userSpace(client, what, "aes-cbc-128 sha256 modp2048; esp aes-gcm-16-128", "tunnel in UDP", "IPv4 in IPv4"))
 				if client == "goipsec" {
-					s.Load(charonGateway(user))
+					s.Load(charonGateway(user, pull))
 				} else {
-					s.Load(charonClient(user, accessPass))
+					s.Load(charonClient(user, accessPass, pull))
 				}
-				g := l.Goipsec(a, accessPolicy(l, client == "goipsec", user, accessPass))
+				policy := accessPolicy(l, client == "goipsec", user, accessPass)
+				if pushed {
+					policy = strings.Replace(policy, "dns: [192.168.1.53]}", "dns: [192.168.1.53], push: true}", 1)
+				}
+				g := l.Goipsec(a, policy)
 				capture := a.Capture("eth0")
 				start(l, a, g, s, client)
 				if client == "goipsec" {

@@ -67,6 +67,7 @@ func (m *Machine) begun(now time.Time, s *mainMode) {
 	m.retireSAs(now, s)
 	m.keepNAT(now, s.peer)
 	s.inheritLease()
+	m.pushAddress(now, s)
 	if s.asksAddress() {
 		m.askAddress(now, s)
 		return

@@ -163,6 +163,32 @@ func (s *mainMode) assign(x isakmp.Configuration) (answer isakmp.Configuration, 
 	return answer, nil, nil
 }
 
+// pushAddress tells a client its address unasked, where the rule says so.
+func (m *Machine) pushAddress(now time.Time, s *mainMode) {
+	t := s.rule.Tunnel
+	if s.role() != isakmp.Responder || t == nil || !t.Push || !t.Pool.IsValid() {
+		return
+	}
+	kinds := []uint16{isakmp.ConfigIP4Address, isakmp.ConfigIP4Netmask, isakmp.ConfigIP4DNS}
+	if t.Pool.Addr().Is6() {
+		kinds = []uint16{isakmp.ConfigIP6Address, isakmp.ConfigIP6DNS}
+	}
+	question := isakmp.Configuration{Type: isakmp.ConfigSet}
+	for _, k := range kinds {
+		for _, value := range s.configured(t, isakmp.Attribute{Type: k}) {
+			question.Attributes = append(question.Attributes, isakmp.Attribute{Type: k, Value: value})
+		}
+	}
+	if s.config.lease == nil {
+		m.endSA(now, s, "the pool of addresses is used up", true)
+		return
+	}
+	m.startTransaction(now, s, question, func(time.Time, isakmp.Configuration) {},
+		func(now time.Time) {
+			m.endSA(now, s, "the client did not acknowledge the address that it was given", true)
+		})
+}
+
 // configured are the values of one attribute that a client asks for: none for what is not known here.
 func (s *mainMode) configured(t *policy.Tunnel, a isakmp.Attribute) (values [][]byte) {
 	six := t.Pool.Addr().Is6()
