@@ -2,6 +2,7 @@ package interop
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/goipsec/goipsec/test/interop/lab"
@@ -80,4 +81,36 @@ func ikeMessage(f lab.Frame) []byte {
 		return nil
 	}
 	return m
+}
+
+// TestStrongSwanFragmentsOfCertificates: messages with RSA certificates and the CA between are longer than a datagram of 1280 bytes, and go in parts by both ends' defaults.
+func TestStrongSwanFragmentsOfCertificates(t *testing.T) {
+	l := lab.New(t)
+	a, b := site(l)
+	s := l.StrongSwan(b, charon{}.String())
+	c := publicKeys()[1]
+	root, alice, bob := c.world(t)
+	for _, initiator := range bothInitiate {
+		t.Run(initiator+" initiates", func(t *testing.T) {
+			l := lab.New(t)
+			s, a := s.In(l), a.In(l)
+			row := record.Begin(t, userSpace(initiator, "RSA certificates in fragments", c.ike+"; esp aes-gcm-16-128", "tunnel in UDP", "IPv4 in IPv4"))
+			row.Exchange = strings.Replace(row.Exchange, "PSK, ", "", 1)
+			s.Load(certified(s, charon{ike: c.charon, connection: []string{"encap = yes", "fragmentation = yes", "send_cert = always"}}, root, bob, t, "C=CH, O=Lab, CN=alice"))
+			g := l.Goipsec(a, certifiedRule(l, t, toCharon{ike: c.ike, rule: []string{inUDP}}, root, alice, ""))
+			capture := a.Capture("eth0")
+			start(l, a, g, s, initiator)
+			echoes(l, a, g, s, row)
+			frames := capture.Stop()
+			l.NoClear(frames)
+			if parts := fragmentsIn(frames); parts["10.1.0.1"] < 2 || parts["10.1.0.2"] < 2 {
+				t.Errorf("fragments on the wire: %v, want some of each", parts)
+			}
+			if longest := longestIKE(frames, "10.1.0.1"); longest > 1280 || longest < 1000 {
+				t.Errorf("the longest IKE datagram has %d bytes", longest)
+			}
+			g.Stop()
+			s.Clear()
+		})
+	}
 }
