@@ -61,6 +61,28 @@ func TestP25EveryIdentityType(t *testing.T) {
 	}
 }
 
+// TestRFC4945Section3_1Identities: payloads that no certificate could prove are refused before one is looked at.
+func TestRFC4945Section3_1Identities(t *testing.T) {
+	long := strings.Repeat("a", 256)
+	deep, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: make([]byte, MaxCertificate)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, id := range map[string]PeerIdentity{
+		"short address": {IDIPv4, []byte{1, 2, 3}}, "IPv6 as IPv4": {IDIPv4, make([]byte, 16)}, "IPv4 as IPv6": {IDIPv6, make([]byte, 4)}, "empty name": {IDFQDN, nil}, "long name": {IDFQDN, []byte(long)},
+		"NUL": {IDFQDN, []byte("a\x00b")}, "no text": {IDFQDN, []byte("a\xffb")}, "mailbox as name": {IDFQDN, []byte("a@b")}, "name as mailbox": {IDUserFQDN, []byte("a.b")},
+		"empty DN": {IDDN, []byte{0x30, 0}}, "long DN": {IDDN, deep}, "no DN": {IDDN, []byte("CN=a")}, "subnet": {4, make([]byte, 8)}, "key ID": {11, []byte("a")},
+	} {
+		got, err := ParseIdentity(id.Type, id.Data)
+		if causeOf(t, err) != Identity || got.Data != nil {
+			t.Errorf("%s: %v %v", name, got, err)
+		}
+		if !strings.HasPrefix(err.Error(), "the peer's identity is ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestP25RemoteID: the policy's name and the peer's own must both stand in the certificate.
 func TestP25RemoteID(t *testing.T) {
 	root := testpki.Root(t, "Root")
@@ -125,6 +147,25 @@ func TestDNPatterns(t *testing.T) {
 		if p, err := ParseDNPattern(pattern); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.40s: %v %v", pattern, p, err)
 		}
+	}
+	odd := []byte{0x30, 15, 0x31, 13, 0x30, 11, 6, 3, 0x55, 4, 3, 12, 4, '"', '\\', ',', 'b'}
+	for _, p := range []string{`CN="\"\\,b"`, `CN=\"\\\,b`, FormatDN(odd)} {
+		if p, err := ParseDNPattern(p); err != nil || !p.Match(odd) {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	number := []byte{0x30, 12, 0x31, 10, 0x30, 8, 6, 3, 0x55, 4, 3, 2, 1, 7}
+	if got := FormatDN(number); got != "CN=#07" {
+		t.Error(got)
+	}
+	if p, err := ParseDNPattern("CN=*"); err != nil || !p.Match(number) {
+		t.Error("a * does not stand for a number")
+	}
+	if p, err := ParseDNPattern("CN=#07"); err != nil || p.Match(number) {
+		t.Error("text is equal to a number")
+	}
+	if got := FormatDN([]byte("no name")); got != "#6e6f206e616d65" {
+		t.Error(got)
 	}
 	if (DNPattern{}).Match(raw) || (DNPattern{}).Match([]byte{0x30, 0}) {
 		t.Error("the empty pattern matches")
