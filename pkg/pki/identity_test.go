@@ -55,6 +55,15 @@ func TestP25EveryIdentityType(t *testing.T) {
 			t.Errorf("A passes for %s: %v", name, err)
 		}
 	}
+	// What a certificate does hold is told, a few names of it.
+	many := root.Issue(t, "many", testpki.DNS(strings.Fields("n1 n2 n3 n4 n5 n6 n7 n8")...))
+	if err := HasIdentity(many.Cert, identity(t, "n9")); !strings.Contains(err.Error(), `"n5" and others`) || strings.Contains(err.Error(), "n6") {
+		t.Error(err)
+	}
+	bare := root.Issue(t, "", func(c *x509.Certificate) { c.Subject = pkix.Name{} })
+	if err := HasIdentity(bare.Cert, identity(t, "n9")); !strings.Contains(err.Error(), "none that IKE knows") || len(Identities(bare.Cert)) != 0 {
+		t.Error(err)
+	}
 	// The common name is no host name, however much it looks like one.
 	if err := HasIdentity(root.Issue(t, "c.example.com").Cert, identity(t, "c.example.com")); causeOf(t, err) != Identity {
 		t.Error(err)

@@ -196,6 +196,21 @@ func TestLoadFaults(t *testing.T) {
 			t.Errorf("%s: %T", name, err)
 		}
 	}
+	// What is cut off inside of a whole encoding, or has parameters that fit nothing, is an error and no panic.
+	word := func() ([]byte, error) { return []byte("word"), nil }
+	for _, change := range []func(*encryptedPrivateKeyInfo){
+		func(e *encryptedPrivateKeyInfo) { e.Data = e.Data[:len(e.Data)-1] }, func(e *encryptedPrivateKeyInfo) { e.Data = nil }, func(e *encryptedPrivateKeyInfo) { e.Data = e.Data[:16] },
+		func(e *encryptedPrivateKeyInfo) { e.Algorithm.Parameters = asn1.NullRawValue },
+	} {
+		var e encryptedPrivateKeyInfo
+		if _, err := asn1.Unmarshal(seal(t, p8, "word"), &e); err != nil {
+			t.Fatal(err)
+		}
+		change(&e)
+		if k, err := parseKey(must[[]byte](t)(asn1.Marshal(e)), word); err == nil {
+			t.Errorf("%v", k)
+		}
+	}
 	// A wrong passphrase never gives a key, also where the padding happens to be right.
 	for i := range 600 {
 		if _, err := parseKey(seal(t, p8, "word"), func() ([]byte, error) { return fmt.Appendf(nil, "word%d", i), nil }); !errors.Is(err, errWrongPassphrase) {
