@@ -171,7 +171,7 @@ func TestRulesWarn(t *testing.T) {
 	p.put(t, "good.pem", pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o644)
 	auth := "{certificate: gw.pem, key: gw.key, ca: root.pem}"
 	for top, says := range map[string]string{
-		"min_rsa_bits: 1024": "weak", "allow_sha1: true": "forged", "crl_check: 0": "revoked certificates are accepted", "crls: none.crl": "no such file", "crls: [good.crl, rubbish.crl]": "holds no revocation list",
+		"min_rsa_bits: 1024": "weak", "allow_sha1: true": "forged", "crl_check: 0": "revoked certificates are accepted", "crls: none.crl": "no such file", "crls: /": "regular file", "crls: [good.crl, rubbish.crl]": "holds no revocation list",
 		"crls: [good.crl, good.pem]": "", "min_rsa_bits: 4096": "", "allow_sha1: false": "", "crl_check: 2": "", "{crl_check: 2, fetch: false}": "every certificate fails", "{crl_check: 2, fetch: false, crls: good.crl}": "", "ocsp: true": "", "fetch: false": "",
 	} {
 		f, err := p.parse(auth, "certificates: {"+strings.Trim(top, "{}")+"}\n", Options{})

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -54,10 +55,7 @@ func (r *reader) certificateRules(n *node) pki.Rules {
 func (r *reader) checkList(n *node, path string) {
 	read := r.opts.ReadKey
 	if read == nil {
-		read = func(name string) ([]byte, os.FileMode, error) {
-			data, err := os.ReadFile(name)
-			return data, 0, err
-		}
+		read = readLists
 	}
 	data, _, err := read(path)
 	if err != nil {
@@ -77,4 +75,21 @@ func (r *reader) checkList(n *node, path string) {
 	if _, err := x509.ParseRevocationList(data); err != nil {
 		r.warn(n, "%q holds no revocation list, in DER or PEM", shorten(path))
 	}
+}
+
+// maxLists bounds a file of revocation lists, in bytes.
+const maxLists = 64 << 20
+
+func readLists(name string) ([]byte, os.FileMode, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case !info.Mode().IsRegular():
+		return nil, 0, errors.New("it is not a regular file")
+	case info.Size() > maxLists:
+		return nil, 0, fmt.Errorf("it has more than %d bytes", maxLists)
+	}
+	data, err := os.ReadFile(name)
+	return data, info.Mode(), err
 }

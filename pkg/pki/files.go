@@ -16,6 +16,12 @@ type ReadFunc func(name string) (data []byte, mode os.FileMode, err error)
 
 // readFile reads from the file system.
 func readFile(name string) ([]byte, os.FileMode, error) {
+	// Before it is opened: to open a pipe is to wait for who writes into it.
+	if info, err := os.Stat(name); err != nil {
+		return nil, 0, err
+	} else if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a regular file")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, 0, err
@@ -24,9 +30,6 @@ func readFile(name string) ([]byte, os.FileMode, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, errors.New("it is not a regular file")
 	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err == nil && len(data) > MaxFile {
