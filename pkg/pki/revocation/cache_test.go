@@ -196,7 +196,7 @@ func TestA8CacheIsBounded(t *testing.T) {
 		t.Error("what expires first should go")
 	}
 	c = newCache(dir, New(Options{}).log)
-	for i := range 20 {
+	for i := range 10 {
 		c.put(fmt.Sprint("http://crl.example/", i), make([]byte, MaxBytes), now.Add(time.Duration(i)*time.Second), now)
 	}
 	c.put("http://crl.example/large", make([]byte, MaxBytes+1), now, now)
@@ -209,7 +209,7 @@ func TestA8CacheIsBounded(t *testing.T) {
 	}
 	// A directory that somebody filled is not read without end.
 	more := newCache(dir, New(Options{}).log)
-	for i := range 30 {
+	for i := range 9 {
 		id := fmt.Sprint("http://more.example/", i)
 		writeList(t, filepath.Join(dir, fileName(id)), entry{id, now.Add(time.Hour), make([]byte, MaxBytes)}.encode())
 	}
