@@ -135,12 +135,12 @@ func (c *cache) drop(id string) {
 
 // evict makes room: what expires first goes.
 func (c *cache) evict() {
-	first := ""
+	name, first := "", (*cached)(nil)
 	for id, e := range c.entries {
-		if f := c.entries[first]; f == nil || e.expires.Before(f.expires) {
-			first = id
+		if first == nil || e.expires.Before(first.expires) {
+			name, first = id, e
 		}
 	}
-	c.drop(first)
-	c.remove(first)
+	c.drop(name)
+	c.remove(name)
 }
