@@ -62,6 +62,27 @@ func TestCacheLivesUntilTheListExpires(t *testing.T) {
 	}
 }
 
+// TestDeltaListsAreKeptToo: a delta list is fetched anew when it has expired, and its base, which has not, is not.
+func TestDeltaListsAreKeptToo(t *testing.T) {
+	w := newWorld(t, freshestAt(t, "/delta"))
+	w.put("/crl", crl(t, w.root, times(now, now.Add(100*time.Hour))))
+	w.put("/delta", crl(t, w.root, number(11), deltaOf(t, 10), times(now, now.Add(time.Hour))))
+	for range 3 {
+		w.says(now, strong, 0)
+	}
+	if w.hit("/crl") != 1 || w.hit("/delta") != 1 {
+		t.Errorf("fetched %d and %d times", w.hit("/crl"), w.hit("/delta"))
+	}
+	w.put("/delta", crl(t, w.root, number(12), deltaOf(t, 10), times(now.Add(time.Hour), now.Add(2*time.Hour)), revokes(1, w.machine)))
+	w.says(now.Add(90*time.Minute), strong, pki.Revoked)
+	if w.hit("/crl") != 1 || w.hit("/delta") != 2 {
+		t.Errorf("fetched %d and %d times", w.hit("/crl"), w.hit("/delta"))
+	}
+	// Without fetching, what was fetched counts while it holds.
+	w.says(now.Add(90*time.Minute), pki.Rules{CRLCheck: pki.CRLStrong, NoFetch: true}, pki.Revoked)
+	w.says(now.Add(3*time.Hour), pki.Rules{CRLCheck: pki.CRLStrong, NoFetch: true}, 0)
+}
+
 // TestOldListsAreNotPlayedAgain: who stands between cannot put an older list, that holds still, in the place of a newer one that expired.
 func TestOldListsAreNotPlayedAgain(t *testing.T) {
 	w := newWorld(t)

@@ -273,6 +273,17 @@ func pemList(der []byte) []byte {
 	return encodePEM("X509 CRL", der)
 }
 
+// TestP20ListsDriveNoTerminal: what a list or the address of one holds is shown harmless and short.
+func TestP20ListsDriveNoTerminal(t *testing.T) {
+	w := newWorld(t)
+	evil := testpki.Root(t, "\x1b[2J\u202e"+strings.Repeat("long", 1000))
+	w.put("/crl", crl(t, evil))
+	err := w.check(now, strong)
+	if cause(t, err) != pki.RevocationUnknown || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) || len(err.Error()) > 1500 {
+		t.Errorf("%q", err)
+	}
+}
+
 // TestListSigner: an authority whose key usage lacks cRLSign signs no lists.
 func TestListSigner(t *testing.T) {
 	root := testpki.Root(t, "Root")
