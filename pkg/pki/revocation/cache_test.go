@@ -78,9 +78,17 @@ func TestDeltaListsAreKeptToo(t *testing.T) {
 	if w.hit("/crl") != 1 || w.hit("/delta") != 2 {
 		t.Errorf("fetched %d and %d times", w.hit("/crl"), w.hit("/delta"))
 	}
-	// Without fetching, what was fetched counts while it holds.
-	w.says(now.Add(90*time.Minute), pki.Rules{CRLCheck: pki.CRLStrong, NoFetch: true}, pki.Revoked)
-	w.says(now.Add(3*time.Hour), pki.Rules{CRLCheck: pki.CRLStrong, NoFetch: true}, 0)
+	// Without fetching, what was fetched counts while it holds, and what it says is revoked for good counts after that; a certificate on hold may be free again.
+	offline := pki.Rules{CRLCheck: pki.CRLStrong, NoFetch: true}
+	w.says(now.Add(90*time.Minute), offline, pki.Revoked)
+	w.says(now.Add(3*time.Hour), offline, pki.Revoked)
+	w.server.Close()
+	w.says(now.Add(3*time.Hour), pki.Rules{}, pki.Revoked)
+	held := newWorld(t, freshestAt(t, "/delta"))
+	held.put("/crl", crl(t, held.root, times(now, now.Add(100*time.Hour))))
+	held.put("/delta", crl(t, held.root, number(11), deltaOf(t, 10), times(now, now.Add(time.Hour)), revokes(6, held.machine)))
+	held.says(now, strong, pki.Revoked)
+	held.says(now.Add(3*time.Hour), offline, 0)
 }
 
 // TestOldListsAreNotPlayedAgain: who stands between cannot put an older list, that holds still, in the place of a newer one that expired.

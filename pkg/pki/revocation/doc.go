@@ -8,7 +8,7 @@
 //
 // # What is looked at, in this order
 //
-// Files of the policy; lists in the cache that have not expired; OCSP; lists over the network. The first definite answer counts. A list that has expired still proves what it
+// Files of the policy; lists in the cache that have not expired; OCSP; lists over the network. The first definite answer counts. A list that has expired, delta lists too, still proves what it
 // says is revoked, but for certificates on hold. A delta list, where one is named, goes over its base.
 //
 // # Bounds

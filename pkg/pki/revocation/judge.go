@@ -30,6 +30,9 @@ func (k *check) judge(c, issuer *x509.Certificate, base *list, where string) ver
 			reason, listed = r, r != reasonRemove
 		}
 	}
+	if !listed && delta == nil {
+		reason, listed = k.onOldDelta(c, issuer, base)
+	}
 	switch {
 	case listed && stale != nil && reason == reasonHold:
 		return notKnown(fmt.Sprintf("%s had it on hold, and %v", where, stale))
@@ -62,14 +65,8 @@ func (k *check) deltaOver(c, issuer *x509.Certificate, base *list) (*list, error
 			}
 		}
 	}
-	urls := base.freshest
-	for _, x := range c.Extensions {
-		if x.Id.Equal(oidFreshest) && len(urls) == 0 {
-			urls = distributionURLs(x.Value)
-		}
-	}
 	var problems []error
-	for _, url := range fetchable(urls) {
+	for _, url := range deltaURLs(c, base) {
 		if k.rules.NoFetch {
 			// Nobody is to ask; what was fetched before counts as long as it holds.
 			if l := k.cache.list(url, k.now); l != nil && k.fits(l, issuer, base) == nil {
@@ -87,6 +84,40 @@ func (k *check) deltaOver(c, issuer *x509.Certificate, base *list) (*list, error
 		problems = append(problems, err)
 	}
 	return nil, errors.Join(problems...)
+}
+
+// deltaURLs are where the delta lists of a list are, as it says itself or as the certificate does.
+func deltaURLs(c *x509.Certificate, base *list) []string {
+	urls := base.freshest
+	for _, x := range c.Extensions {
+		if x.Id.Equal(oidFreshest) && len(urls) == 0 {
+			urls = distributionURLs(x.Value)
+		}
+	}
+	return fetchable(urls)
+}
+
+// onOldDelta looks for a certificate on delta lists that do not go over the list any more, because they have expired or are for another. What they say is
+// revoked for good still is.
+func (k *check) onOldDelta(c, issuer *x509.Certificate, base *list) (reason int, listed bool) {
+	var old []*list
+	for _, name := range k.rules.CRLs {
+		lists, _ := k.files.load(name)
+		old = append(old, lists...)
+	}
+	for _, url := range deltaURLs(c, base) {
+		old = append(old, k.cache.list(url, k.now))
+	}
+	for _, l := range old {
+		if l == nil || !l.delta {
+			continue
+		}
+		reason, listed = l.entry(c.SerialNumber)
+		if listed && reason != reasonHold && reason != reasonRemove && l.usable(issuer, k.rules) == nil {
+			return reason, true
+		}
+	}
+	return 0, false
 }
 
 // fits says whether a delta list goes over a list (RFC 5280 §5.2.4, §6.3.3 (c)): same authority, same part, not for a newer list than that, and newer than it.
