@@ -205,6 +205,47 @@ func TestRFC5280Section7_1Names(t *testing.T) {
 	}
 }
 
+// TestP25NamesAreComparedWhole: attributes count with their types, sets with all their members, and a name is not within one that is longer.
+func TestP25NamesAreComparedWhole(t *testing.T) {
+	type pair struct {
+		oid   asn1.ObjectIdentifier
+		value string
+	}
+	encode := func(parts ...[]pair) []byte {
+		var name pkix.RDNSequence
+		for _, part := range parts {
+			var set pkix.RelativeDistinguishedNameSET
+			for _, p := range part {
+				set = append(set, pkix.AttributeTypeAndValue{Type: p.oid, Value: p.value})
+			}
+			name = append(name, set)
+		}
+		der, err := asn1.Marshal(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	o, ou, cn := asn1.ObjectIdentifier{2, 5, 4, 10}, asn1.ObjectIdentifier{2, 5, 4, 11}, asn1.ObjectIdentifier{2, 5, 4, 3}
+	name := encode([]pair{{o, "Lab"}}, []pair{{cn, "gw"}, {ou, "x"}})
+	for what, other := range map[string][]byte{
+		"another type": encode([]pair{{ou, "Lab"}}, []pair{{cn, "gw"}, {ou, "x"}}), "fewer of a set": encode([]pair{{o, "Lab"}}, []pair{{cn, "gw"}}), "one of a set twice": encode([]pair{{o, "Lab"}}, []pair{{cn, "gw"}, {cn, "GW"}}),
+		"the beginning": encode([]pair{{o, "Lab"}}), "in another order": encode([]pair{{cn, "gw"}, {ou, "x"}}, []pair{{o, "Lab"}}), "in one set": encode([]pair{{o, "Lab"}, {cn, "gw"}, {ou, "x"}}),
+	} {
+		if EqualDN(name, other) || EqualDN(other, name) {
+			t.Errorf("%s is equal", what)
+		}
+	}
+	if !EqualDN(name, encode([]pair{{o, "LAB"}}, []pair{{ou, "X"}, {cn, "GW"}})) {
+		t.Error("the order of a set counts")
+	}
+	whole, _ := parseDN(name)
+	short, _ := parseDN(encode([]pair{{o, "lab"}}))
+	if !hasPrefix(whole, short) || hasPrefix(short, whole) || !hasPrefix(whole, nil) {
+		t.Error("what lies within a name")
+	}
+}
+
 // TestNames: what a policy's local_id and remote_id may be.
 func TestNames(t *testing.T) {
 	for s, kind := range map[string]uint8{"192.0.2.1": IDIPv4, "::ffff:192.0.2.1": IDIPv4, "2001:db8::1": IDIPv6, "gw.example.com": IDFQDN, "gw": IDFQDN, "a@example.com": IDUserFQDN, "CN=gw": IDDN} {
