@@ -24,8 +24,10 @@ const (
 	ListQuickModeSpecific ListName = "quick-mode-specific-filters"
 	ListQuickModePolicies ListName = "quick-mode-policies" // negotiation policies: security methods
 	ListQuickModeSAs      ListName = "quick-mode-sas"
-	ListEvents            ListName = "events"   // newest first
-	ListFailures          ListName = "failures" // newest first
+	ListSoftSAs           ListName = "soft-sas"        // traffic that fell back to clear
+	ListDynamic           ListName = "dynamic-filters" // of the default response rule
+	ListEvents            ListName = "events"          // newest first
+	ListFailures          ListName = "failures"        // newest first
 )
 
 // Query asks for a part of a list.
@@ -58,14 +60,16 @@ type Page struct {
 	// Applied is when the policy was applied that the list is about: while it is the same, so are rules, filters and policies.
 	Applied time.Time `json:"applied"`
 
-	Status   *Status       `json:"status,omitempty"`
-	Rules    []RuleEntry   `json:"rules,omitempty"`
-	Filters  []FilterEntry `json:"filters,omitempty"`
-	Methods  []MethodEntry `json:"methods,omitempty"`
-	Peers    []Peer        `json:"peers,omitempty"`
-	Children []Child       `json:"children,omitempty"`
-	Events   []Event       `json:"events,omitempty"`
-	Failures []Failure     `json:"failures,omitempty"`
+	Status   *Status         `json:"status,omitempty"`
+	Rules    []RuleEntry     `json:"rules,omitempty"`
+	Filters  []FilterEntry   `json:"filters,omitempty"`
+	Methods  []MethodEntry   `json:"methods,omitempty"`
+	Peers    []Peer          `json:"peers,omitempty"`
+	Children []Child         `json:"children,omitempty"`
+	Soft     []SoftSA        `json:"soft,omitempty"`
+	Dynamic  []DynamicFilter `json:"dynamic,omitempty"`
+	Events   []Event         `json:"events,omitempty"`
+	Failures []Failure       `json:"failures,omitempty"`
 }
 
 // List answers a Query. What only needs the policy in force is searched outside of the goroutine of Run: a million filters hold nobody up.
@@ -140,6 +144,22 @@ func (e *Endpoint) listLive(now time.Time, name ListName, c *cut) error {
 		}
 	case ListQuickModeSAs:
 		e.listChildren(now, c)
+	case ListSoftSAs:
+		var s Status
+		e.reportSoft(now, &s)
+		for _, x := range s.Soft {
+			if c.take(func() string { return fmt.Sprintln(x.Rule, x.Selector) }) {
+				p.Soft = append(p.Soft, x)
+			}
+		}
+	case ListDynamic:
+		var s Status
+		e.reportDynamic(now, &s)
+		for _, x := range s.Dynamic {
+			if c.take(func() string { return x.Filter }) {
+				p.Dynamic = append(p.Dynamic, x)
+			}
+		}
 	case ListEvents:
 		for _, x := range e.history.newestFirst() {
 			if c.take(func() string {

@@ -20,6 +20,8 @@ type RuleEntry struct {
 	Tunnel  string   `json:"tunnel,omitempty"` // both ends
 	Auth    []string `json:"auth,omitempty"`   // in order of preference
 	Manual  bool     `json:"manual,omitempty"`
+	// Options are what the rule does differently from others, in words.
+	Options []string `json:"options,omitempty"`
 }
 
 // FilterEntry is one filter. A generic one has the words of the policy file, a specific one the addresses that they stand for, and a weight.
@@ -56,7 +58,7 @@ type MethodEntry struct {
 func listPolicy(c *policy.Compiled, name ListName, to *cut) error {
 	switch name {
 	case ListRules:
-		for _, r := range c.Policy.Rules {
+		for r := range c.Policy.EveryRule {
 			x := ruleEntry(r)
 			if to.take(func() string { return fmt.Sprint(x) }) {
 				to.page.Rules = append(to.page.Rules, x)
@@ -83,7 +85,8 @@ func listPolicy(c *policy.Compiled, name ListName, to *cut) error {
 }
 
 func ruleEntry(r *policy.Rule) RuleEntry {
-	x := RuleEntry{Name: r.Name, Place: r.Source.String(), Filters: len(r.Filters), Action: r.Action.Kind.String(), Manual: r.Manual != nil, Auth: authNames(r)}
+	x := RuleEntry{Name: r.Name, Place: r.Source.String(), Filters: len(r.Filters), Action: r.Action.Kind.String(), Manual: r.Manual != nil, Auth: authNames(r),
+		Options: ruleOptions(r)}
 	if r.Action.Kind != policy.Negotiate {
 		return x
 	}
@@ -92,6 +95,21 @@ func ruleEntry(r *policy.Rule) RuleEntry {
 		x.Mode, x.Tunnel = "tunnel", tunnelEnds(r.Tunnel)
 	}
 	return x
+}
+
+// ruleOptions says in words what a rule does differently from others.
+func ruleOptions(r *policy.Rule) []string {
+	var list []string
+	for _, o := range []struct {
+		set  bool
+		text string
+	}{{r.Action.InboundPassthrough, "inbound passthrough"}, {r.Action.Fallback != nil, "falls back to clear"}, {r.Aggressive, "aggressive mode"},
+		{r.Connection == policy.LAN, "LAN connections only"}, {r.Connection == policy.RemoteAccess, "remote access connections only"}, {r.Peer.ForceUDP, "always in UDP"}} {
+		if o.set {
+			list = append(list, o.text)
+		}
+	}
+	return list
 }
 
 func listGeneric(p *policy.Policy, mainMode bool, to *cut) {
@@ -177,7 +195,7 @@ func keyExchangeEntries(p *policy.Policy) []MethodEntry {
 	k := p.KeyExchange
 	life := uint32(cmp.Or(k.Lifetime, policy.DefaultMainModeLifetime).Seconds())
 	rules := 0
-	for _, r := range p.Rules {
+	for r := range p.EveryRule {
 		if r.Action.Kind == policy.Negotiate && r.Manual == nil {
 			rules++
 		}
@@ -193,7 +211,7 @@ func keyExchangeEntries(p *policy.Policy) []MethodEntry {
 func negotiationEntries(p *policy.Policy) []MethodEntry {
 	users := map[string]int{}
 	var first []*policy.Rule
-	for _, r := range p.Rules {
+	for r := range p.EveryRule {
 		if r.Action.Kind != policy.Negotiate {
 			continue
 		}

@@ -90,7 +90,7 @@ func TestListsShowNoSecret(t *testing.T) {
 }
 
 var everyList = []ListName{ListOverview, ListRules, ListMainModeGeneric, ListMainModeSpecific, ListMainModePolicies, ListMainModeSAs, ListQuickModeGeneric,
-	ListQuickModeSpecific, ListQuickModePolicies, ListQuickModeSAs, ListEvents, ListFailures}
+	ListQuickModeSpecific, ListQuickModePolicies, ListQuickModeSAs, ListSoftSAs, ListDynamic, ListEvents, ListFailures}
 
 func TestQueriesThatCannotBeAnswered(t *testing.T) {
 	e := ikePair(t)

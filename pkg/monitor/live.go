@@ -106,6 +106,27 @@ func protocols(list []endpoint.ChildKeys) (methods, spis, weak string) {
 	return strings.Join(ms, " + "), strings.Join(ss, "; "), strings.Join(ws, "; ")
 }
 
+func softTable(p *endpoint.Page, t *Table) {
+	t.Columns = []Column{{Title: "Rule", Rank: 1}, {Title: "In clear", Min: 30}, {Title: "Age", Number: true, Rank: 4}, {Title: "Left", Number: true, Rank: 2}, {Title: "Packets out", Number: true, Rank: 3},
+		{Title: "Out", Number: true, Rank: 5}}
+	for i, x := range p.Soft {
+		r := t.add(strconv.Itoa(p.Offset+i), []string{x.Rule, x.Selector.String(), elapsed(x.AgeSeconds), elapsed(x.SecondsLeft), strconv.FormatUint(x.PacketsOut, 10), bytes(x.BytesOut)},
+			Field{"Filter", x.Filter})
+		r.Alarm = true
+	}
+}
+
+func dynamicTable(p *endpoint.Page, t *Table) {
+	t.Columns = []Column{{Title: "Filter", Min: 30}, {Title: "SAs", Number: true, Rank: 1}, {Title: "Age", Number: true, Rank: 2}, {Title: "Left", Number: true, Rank: 3}}
+	for _, x := range p.Dynamic {
+		left := ""
+		if x.SecondsLeft != nil {
+			left = elapsed(*x.SecondsLeft)
+		}
+		t.add(x.FilterID, []string{x.Selector.String(), strconv.Itoa(x.SAs), elapsed(x.AgeSeconds), left})
+	}
+}
+
 func eventsTable(p *endpoint.Page, t *Table) {
 	t.Columns = []Column{{Title: "Time", Whole: true}, {Title: "Event", Rank: 2}, {Title: "Peer", Rank: 3}, {Title: "What happened", Min: 44}}
 	for _, e := range p.Events {

@@ -28,6 +28,8 @@ func filled() *endpoint.Page {
 		Methods:  []endpoint.MethodEntry{{Policy: evil, PFS: evil, Name: evil, Weak: []string{evil}}},
 		Peers:    []endpoint.Peer{{ID: 1, Rule: evil, Local: ap, Remote: ap, RemoteID: evil, State: evil, Encr: evil, Hash: evil, Group: evil, Auth: evil, Weak: evil}},
 		Children: []endpoint.Child{{ID: 2, Rule: evil, Local: ap, Remote: ap, State: evil, Mode: evil, SecondsLeft: &two, Protocols: []endpoint.ChildKeys{{Protocol: evil, Encr: evil, Integ: evil}}}},
+		Soft:     []endpoint.SoftSA{{Rule: evil, Filter: evil}},
+		Dynamic:  []endpoint.DynamicFilter{{Filter: evil}},
 		Events:   []endpoint.Event{{Seq: 1, Time: start, Kind: endpoint.EventFailure, Rule: evil, Remote: ap, What: evil, Why: evil, Next: evil, Detail: evil + "\n" + evil, Count: 2}},
 		Failures: []endpoint.Failure{{Time: start, Rule: evil, Remote: ap, What: evil, Why: evil, Next: evil, Detail: "offered\n  " + evil, Count: 3}}}
 }

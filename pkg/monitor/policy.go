@@ -10,13 +10,13 @@ import (
 
 func rulesTable(p *endpoint.Page, t *Table) {
 	t.Columns = []Column{{Title: "Rule"}, {Title: "Action"}, {Title: "Filters", Number: true, Rank: 3}, {Title: "Mode", Rank: 2}, {Title: "Tunnel", Rank: 4},
-		{Title: "Authentication", Rank: 1}, {Title: "Policy", Rank: 5}, {Title: "Place", Rank: 6}}
+		{Title: "Authentication", Rank: 1}, {Title: "Policy", Rank: 6}, {Title: "Options", Rank: 5}}
 	for _, r := range p.Rules {
 		auth := strings.Join(r.Auth, ", ")
 		if r.Manual {
 			auth = "manual keys"
 		}
-		t.add(r.Place+r.Name, []string{r.Name, r.Action, strconv.Itoa(r.Filters), r.Mode, r.Tunnel, auth, r.Policy, r.Place})
+		t.add(r.Place+r.Name, []string{r.Name, r.Action, strconv.Itoa(r.Filters), r.Mode, r.Tunnel, auth, r.Policy, strings.Join(r.Options, ", ")}, Field{"Place", r.Place})
 	}
 }
 

@@ -29,6 +29,8 @@ var Views = []View{
 	{"quick-mode-statistics", "Quick mode", "Statistics", "Statistics", false, endpoint.ListOverview, quickModeStatisticsTable},
 	{"traffic", "Quick mode", "Traffic and drops", "Traffic", false, endpoint.ListOverview, trafficTable},
 	{"quick-mode-sas", "Quick mode", "Security associations", "SAs", false, endpoint.ListQuickModeSAs, childrenTable},
+	{"soft-sas", "Quick mode", "Soft SAs", "Soft", false, endpoint.ListSoftSAs, softTable},
+	{"dynamic-filters", "Quick mode", "Dynamic filters", "Dynamic", false, endpoint.ListDynamic, dynamicTable},
 	{"events", "Events", "Events", "Events", false, endpoint.ListEvents, eventsTable},
 	{"failures", "Failures", "Failures", "Failures", false, endpoint.ListFailures, failuresTable},
 }

@@ -191,6 +191,8 @@ func TestEveryViewInTheBrowser(t *testing.T) {
 		"quick-mode-statistics":       {"Confidential Bytes Sent", "Active Tunnels"},
 		"traffic":                     {"from the TUN", "sealed"},
 		"quick-mode-sas":              {"10.1.0.0/24 <-> 10.2.0.0/24", "installed", "esp aes-gcm-16 256"},
+		"soft-sas":                    {"nothing"},
+		"dynamic-filters":             {"nothing"},
 		"events":                      {"peer-up", "child-up"},
 		"failures":                    {""},
 	}
