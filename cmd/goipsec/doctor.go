@@ -72,11 +72,11 @@ func doctorOptions(ctx context.Context, socket, named string) diagnose.DoctorOpt
 	if file.Assigned == nil {
 		return o
 	}
-	addrs, err := localAddresses(nil)
+	host, err := localHost(file.Assigned, nil)
 	if err == nil {
 		var p *policy.Policy
 		if p, err = resolve(ctx, file.Assigned); err == nil {
-			o.Policy, err = policy.Compile(p, addrs)
+			o.Policy, err = policy.CompileOn(p, host)
 		}
 	}
 	o.PolicyErr = err

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/goipsec/goipsec/pkg/policy"
 )
 
 // Redacted is a policy file that may be shown to others.
@@ -18,6 +21,8 @@ type Redacted struct {
 	Removed []string
 	// Names are what people called things in the file: policies, rules, filter lists and actions, DNS names, identities, users.
 	Names []string
+	// Secrets are the values that were taken out from under the keys of secrets, so that they can be looked for elsewhere. They are never shown.
+	Secrets []policy.Secret
 	// Parsed is set if the file is YAML. If it is not, every line of which nobody can say what it means was taken out.
 	Parsed bool
 }
@@ -82,6 +87,16 @@ func (d *redactor) remove(n *node, why string) {
 	*n = node{Kind: yaml.ScalarNode, Tag: "!!str", Value: removed, Line: n.Line}
 }
 
+// secret notes what was taken out, as it stands there and as the key that it means.
+func (d *redactor) secret(value string) {
+	d.Secrets = append(d.Secrets, policy.NewSecret([]byte(value)))
+	if digits, ok := strings.CutPrefix(value, "0x"); ok {
+		if key, err := hex.DecodeString(digits); err == nil {
+			d.Secrets = append(d.Secrets, policy.NewSecret(key))
+		}
+	}
+}
+
 // value redacts what stands under a key; free mappings have names for keys.
 func (d *redactor) value(n *node, key string, free bool) {
 	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
@@ -110,6 +125,7 @@ func (d *redactor) mapping(n *node, parent string, free bool) {
 			d.remove(k, "an unknown key")
 			d.remove(v, "its value")
 		case slices.Contains(secretKeys, key) && !isMapping(v):
+			d.secret(v.Value)
 			d.remove(v, "the value of "+key)
 		case slices.Contains(textKeys, key):
 			d.remove(v, "a "+key+", which may say anything")

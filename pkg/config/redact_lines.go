@@ -28,6 +28,9 @@ func (d *redactor) byLine(data []byte) Redacted {
 			kept, whole = removed, false // it may go on with the value of the line before
 		}
 		out.WriteString(kept + "\n")
+		for _, m := range secretValue.FindAllStringSubmatch(line, -1) {
+			d.secret(m[1] + m[2] + m[3])
+		}
 		if !whole {
 			d.Removed = append(d.Removed, fmt.Sprintf("line %d: what could be part of a key, for the file is not readable", n+1))
 		}
@@ -36,6 +39,9 @@ func (d *redactor) byLine(data []byte) Redacted {
 	d.finish()
 	return d.Redacted
 }
+
+// secretValue finds the values of the keys of secrets, in quotes or plain.
+var secretValue = regexp.MustCompile(`(?:` + strings.Join(secretKeys, "|") + `)["']?[ \t]*:[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s,}\]"']+))`)
 
 // line returns what may be shown of a line, and whether that is all of it.
 func (d *redactor) line(s string) (kept string, whole bool) {

@@ -60,9 +60,13 @@ type Member struct {
 // file are taken out, and whatever equals one of them is looked for in everything else.
 func NewReport(o ReportOptions) (*Report, error) {
 	r := &Report{Anonymised: o.Anonymise, time: o.Doctor.Now}
-	names := r.gather(&o)
-	for _, s := range secretsOf(o.Policies) {
-		r.sweep(s)
+	names, found := r.gather(&o)
+	seen := map[string]bool{}
+	for _, s := range append(secretsOf(o.Policies), longEnough(found)...) {
+		if !seen[string(s)] {
+			r.sweep(s)
+		}
+		seen[string(s)] = true
 	}
 	if o.Anonymise {
 		a, err := newAnonymiser(names)
@@ -82,8 +86,8 @@ func NewReport(o ReportOptions) (*Report, error) {
 	return r, nil
 }
 
-// gather makes all members but the manifest, and returns the names that occur in them.
-func (r *Report) gather(o *ReportOptions) (names []string) {
+// gather makes all members but the manifest, and returns the names that occur in them and the secrets that were taken out of the policy file.
+func (r *Report) gather(o *ReportOptions) (names []string, found []policy.Secret) {
 	r.add("version.txt", "program, Go and system", []byte(fmt.Sprintf("goipsec %s\n%s\n%s/%s\n%s\n%d processors\n", o.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel(), runtime.NumCPU())))
 	checkup := Doctor(o.Doctor)
 	r.addText("doctor.txt", "what doctor says", checkup.WriteText)
@@ -102,7 +106,7 @@ func (r *Report) gather(o *ReportOptions) (names []string) {
 		if !red.Parsed {
 			r.Removed = append(r.Removed, "policy.yaml: it is not readable, so all that could be a key was taken out")
 		}
-		names = append(names, red.Names...)
+		names, found = append(names, red.Names...), red.Secrets
 	}
 	if c := o.Doctor.Policy; c != nil {
 		r.addText("filters.txt", "the specific filters that the policy expands into, with their weights", inspect.ViewSpecific(c).WriteText)
@@ -114,7 +118,7 @@ func (r *Report) gather(o *ReportOptions) (names []string) {
 	if host, err := os.Hostname(); err == nil {
 		names = append(names, host)
 	}
-	return append(names, directories(o.Doctor.PolicyPath)...)
+	return append(names, directories(o.Doctor.PolicyPath)...), found
 }
 
 func isThere(path string) bool {

@@ -123,6 +123,9 @@ func TestAReportHoldsNoSecret(t *testing.T) {
 		o, secrets := sample(t)
 		if broken { // then it is known line by line only
 			o.File = append(o.File, "\t}"...)
+			o.Policies = nil
+			o.Doctor.Status.Warnings = []string{"by a fault a warning holds " + hex.EncodeToString([]byte(secrets[0]))}
+			o.Doctor.Status.LastReload = ""
 		}
 		r, err := NewReport(o)
 		if err != nil {

@@ -38,6 +38,16 @@ func secretsOf(list []*policy.Policy) (secrets [][]byte) {
 	return secrets
 }
 
+// longEnough picks the secrets that can be looked for.
+func longEnough(list []policy.Secret) (secrets [][]byte) {
+	for _, s := range list {
+		if s.Len() >= shortest {
+			secrets = append(secrets, s.Bytes())
+		}
+	}
+	return secrets
+}
+
 // sweep takes a secret out of every member, in each form in which one is written.
 func (r *Report) sweep(secret []byte) {
 	h := hex.EncodeToString(secret)
