@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -15,16 +13,28 @@ import (
 // importer is one of the readers of package interchange.
 type importer func(name string, data []byte, opts interchange.Options) (*interchange.Result, error)
 
+// form is one form of policy that can be imported.
+type form struct {
+	use, short, long, example string
+	read                      importer
+	secrets, certificates     bool // it takes the flags for these
+}
+
 func policyImportCommand() *cobra.Command {
 	return parent("import", "Write a policy file from a policy of another program",
-		importCommand("netsh FILE", "Import a script of netsh ipsec static commands", `Reads a script of netsh ipsec static commands, for netsh -f or as a batch file, and writes a policy file.`,
-			`  goipsec policy import netsh examples/netsh/block-ports.cmd -o policy.yaml`, interchange.ImportNetsh, false),
-		importCommand("swanctl FILE", "Import a swanctl.conf of strongSwan", `Reads a swanctl.conf with what it includes from its own directory, and writes a policy file with the
+		importCommand(form{use: "netsh FILE", short: "Import a script of netsh ipsec static commands", read: interchange.ImportNetsh, certificates: true,
+			long: `Reads a script of netsh ipsec static commands, for netsh -f or as a batch file, and writes a policy file.
+netsh names certification authorities by their subjects and takes this host's certificate from the store of
+Windows: --ca, --certificate and --key-file name the files for both.`,
+			example: `  goipsec policy import netsh examples/netsh/block-ports.cmd -o policy.yaml`}),
+		importCommand(form{use: "swanctl FILE", short: "Import a swanctl.conf of strongSwan", read: interchange.ImportSwanctl,
+			long: `Reads a swanctl.conf with what it includes from its own directory, and writes a policy file with the
 connections that IKEv1 can carry.`,
-			`  goipsec policy import swanctl examples/strongswan/swanctl.conf -o swanctl.yaml`, interchange.ImportSwanctl, false),
-		importCommand("ipsec.conf FILE", "Import an ipsec.conf of strongSwan and its kin", `Reads an ipsec.conf with what it includes from its own directory, and writes a policy file with the conns
+			example: `  goipsec policy import swanctl examples/strongswan/swanctl.conf -o swanctl.yaml`}),
+		importCommand(form{use: "ipsec.conf FILE", short: "Import an ipsec.conf of strongSwan and its kin", read: interchange.ImportIPsecConf, secrets: true,
+			long: `Reads an ipsec.conf with what it includes from its own directory, and writes a policy file with the conns
 that are added and that IKEv1 can carry. Left is this host. Secrets are read from the files of --secrets.`,
-			`  goipsec policy import ipsec.conf examples/strongswan/ipsec.conf --secrets examples/strongswan/ipsec.secrets -o ipsec.yaml`, interchange.ImportIPsecConf, true),
+			example: `  goipsec policy import ipsec.conf examples/strongswan/ipsec.conf --secrets examples/strongswan/ipsec.secrets -o ipsec.yaml`}),
 	)
 }
 
@@ -35,18 +45,29 @@ the top of the policy file. A rule that protects traffic by means that are not h
 blocks: nothing that was protected goes in clear. Pre-shared keys go into files of their own beside the
 policy file, which only their owner may read; they are never printed.`
 
+// importFiles are the files that flags name beside the source.
+type importFiles struct {
+	secrets, certificates, authorities []string
+	key                                string
+}
+
 // importCommand makes the command for one form.
-func importCommand(use, short, long, example string, read importer, secrets bool) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Long: long + importHelp, Example: example, Args: usage(cobra.ExactArgs(1))}
+func importCommand(f form) *cobra.Command {
+	c := &cobra.Command{Use: f.use, Short: f.short, Long: f.long + importHelp, Example: f.example, Args: usage(cobra.ExactArgs(1))}
 	out := c.Flags().StringP("output", "o", "", "write the policy to this `file` and its keys beside it (default: standard output, if there are no keys)")
 	strict := c.Flags().Bool("strict", false, "write nothing and fail if anything is not carried over")
 	force := c.Flags().Bool("force", false, "replace files that are there")
-	var files []string
-	if secrets {
-		c.Flags().StringArrayVar(&files, "secrets", nil, "a `file` with the secrets (ipsec.secrets); may be given several times")
+	var files importFiles
+	if f.secrets {
+		c.Flags().StringArrayVar(&files.secrets, "secrets", nil, "a `file` with the secrets (ipsec.secrets); may be given several times")
+	}
+	if f.certificates {
+		c.Flags().StringArrayVar(&files.certificates, "certificate", nil, "a `file` with a certificate of this host; may be given several times")
+		c.Flags().StringVar(&files.key, "key-file", "", "the `file` with its private key, if that does not stand with it")
+		c.Flags().StringArrayVar(&files.authorities, "ca", nil, "a `file` with root certificates that the source may name; may be given several times")
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		opts, err := importOptions(args[0], files)
+		opts, err := importOptions(args[0], files, *out)
 		if err != nil {
 			return err
 		}
@@ -54,7 +75,7 @@ func importCommand(use, short, long, example string, read importer, secrets bool
 		if err != nil {
 			return err
 		}
-		result, err := read(args[0], data, opts)
+		result, err := f.read(args[0], data, opts)
 		if err != nil {
 			return err
 		}
@@ -73,88 +94,6 @@ func importCommand(use, short, long, example string, read importer, secrets bool
 		return nil
 	}
 	return c
-}
-
-// readSource reads the file to be imported, no more of it than an import takes.
-func readSource(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, interchange.MaxSource+1))
-}
-
-// readWithMode reads a file that a policy names.
-func readWithMode(name string) ([]byte, os.FileMode, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	data, err := readSource(name)
-	return data, info.Mode(), err
-}
-
-// importOptions gives an import the files of the source's own directory, and no others.
-func importOptions(source string, secrets []string) (interchange.Options, error) {
-	dir := filepath.Dir(source)
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return interchange.Options{}, err
-	}
-	inside := func(name string) (string, error) {
-		if filepath.IsAbs(name) {
-			abs, err := filepath.Abs(dir)
-			if err != nil {
-				return "", err
-			}
-			if name, err = filepath.Rel(abs, name); err != nil {
-				return "", err
-			}
-		}
-		if !filepath.IsLocal(name) {
-			return "", errors.New("it lies outside of the directory of the file that is imported")
-		}
-		return name, nil
-	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return interchange.Options{}, err
-	}
-	opts := interchange.Options{
-		Dir: abs,
-		ReadFile: func(name string) ([]byte, error) {
-			name, err := inside(name)
-			if err != nil {
-				return nil, err
-			}
-			f, err := root.Open(name)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			return io.ReadAll(io.LimitReader(f, interchange.MaxSource+1))
-		},
-		Glob: func(pattern string) ([]string, error) {
-			pattern, err := inside(pattern)
-			if err != nil {
-				return nil, err
-			}
-			names, err := filepath.Glob(filepath.Join(dir, pattern))
-			for i := range names {
-				names[i], _ = filepath.Rel(dir, names[i])
-			}
-			return names, err
-		},
-	}
-	for _, name := range secrets {
-		data, err := readSource(name)
-		if err != nil {
-			return opts, err
-		}
-		opts.Secrets = append(opts.Secrets, interchange.File{Name: name, Data: data})
-	}
-	return opts, nil
 }
 
 // listNotes lists what is not carried over, then the remarks.

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/policy"
 )
 
@@ -25,6 +26,7 @@ type policyDraft struct {
 	description string
 	keyExchange policy.KeyExchange
 	response    *responseDraft // the default response rule
+	crlCheck    pki.CRLCheck
 	rules       []*ruleDraft
 	off         []*ruleDraft // written as comments: rules that the source has and does not apply
 }
@@ -55,6 +57,8 @@ type authDraft struct {
 	key          string // of the certificates; "": it stands with them
 	authorities  []string
 	missing      string // in place of all else
+
+	user, passwordFile string // of a client's XAUTH
 }
 
 // listDraft is a named filter list.

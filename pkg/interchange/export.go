@@ -54,7 +54,7 @@ func ExportNetsh(f *config.File, opts ExportOptions) (*Script, error) {
 		for _, p := range f.Policies {
 			for r := range p.EveryRule {
 				for _, a := range r.Auth {
-					if a.Kind == policy.PSK {
+					if a.Kind == policy.PSK && a.XAuth == nil {
 						return nil, &KeysError{r.Name}
 					}
 				}

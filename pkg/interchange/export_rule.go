@@ -97,6 +97,8 @@ func (x *exporter) halves(r *policy.Rule) (list []half, auth []string, ok bool) 
 		return []half{{filters: r.Filters, endpoint: t.Endpoint}}, auth, true
 	case !t.Remote.IsValid():
 		return no("netsh has no tunnel to peers with any address")
+	case t.AskAddress || t.Pool.IsValid():
+		return no("netsh has no mode config")
 	}
 	local := x.ownEnd(t)
 	if !local.IsValid() {
@@ -153,6 +155,10 @@ func (x *exporter) peerOptions(r *policy.Rule) {
 // authentication writes the methods that netsh knows, in their order.
 func (x *exporter) authentication(r *policy.Rule) (tags []string) {
 	for i, a := range r.Auth {
+		if a.XAuth != nil {
+			x.lost(r.Source.Line, "rule %s: netsh has no XAUTH: choice %d is left out", quote(r.Name), i+1)
+			continue
+		}
 		switch a.Kind {
 		case policy.Kerberos:
 			tags = append(tags, "kerberos=yes")

@@ -71,7 +71,7 @@ var confKeys = map[string]bool{"also": true, "auto": true, "type": true, "keyexc
 	"replay_window": true, "installpolicy": true, "compress": true, "pfs": true, "ikev2": true, "leftfirewall": true, "rightfirewall": true, "lefthostaccess": true, "righthostaccess": true,
 	"left": true, "right": true, "leftid": true, "rightid": true, "leftsubnet": true, "rightsubnet": true, "leftsubnets": true, "rightsubnets": true, "leftprotoport": true, "rightprotoport": true,
 	"leftauth": true, "rightauth": true, "leftcert": true, "rightca": true, "leftikeport": true, "rightikeport": true, "leftnexthop": true, "rightnexthop": true, "leftsendcert": true, "rightsendcert": true,
-	"leftallowany": true, "rightallowany": true, "leftsourceip": true, "rightsourceip": true, "leftauth2": true, "rightauth2": true, "xauth": true, "modeconfig": true}
+	"leftallowany": true, "rightallowany": true, "leftsourceip": true, "rightsourceip": true, "leftauth2": true, "rightauth2": true, "xauth": true, "xauth_identity": true, "rightdns": true, "modeconfig": true}
 
 // conn is a conn with its settings in hand.
 type conn struct {
@@ -149,14 +149,38 @@ func (c *conn) version() {
 	if yesWord(c.get("aggressive", "no")) {
 		c.fail("it uses aggressive mode")
 	}
-	if c.get("leftsourceip", "") != "" || c.get("rightsourceip", "") != "" {
-		c.fail("it gives or takes addresses by mode config (leftsourceip, rightsourceip)")
-	}
-	if c.get("leftauth2", "") != "" || c.get("rightauth2", "") != "" {
-		c.fail("it has a second round of authentication (XAUTH, EAP)")
-	}
+	c.remoteAccess()
 	if yesWord(c.get("compress", "no")) {
 		c.lost(c.at("compress"), "compress is left out: packets are not compressed here")
+	}
+}
+
+// remoteAccess reads what a gateway and its clients have besides.
+func (c *conn) remoteAccess() {
+	a := &c.access
+	a.ask = c.get("leftsourceip", "") != "" && strings.HasPrefix(c.get("leftsourceip", ""), "%")
+	if c.get("leftsourceip", "") != "" && !a.ask {
+		c.lost(c.at("leftsourceip"), "leftsourceip is left out: an address that is always the same belongs into tunnel: {address}")
+	}
+	if v := c.get("rightsourceip", ""); v != "" && !a.setPool(v) {
+		c.fail("the addresses of its rightsourceip are no prefix")
+	}
+	if a.pool.IsValid() && !a.addServers(splitList(c.get("rightdns", ""))) {
+		c.lost(c.at("rightdns"), "rightdns is left out: here name servers are addresses, %d at most", maxNameServers)
+	}
+	by := strings.ToLower(c.get("authby", ""))
+	client := strings.HasPrefix(strings.ToLower(c.get("leftauth2", "")), "xauth") || strings.HasPrefix(by, "xauth") && strings.EqualFold(c.get("xauth", "client"), "client")
+	switch {
+	case c.get("rightauth2", "") != "" || strings.HasPrefix(by, "xauth") && !client:
+		c.fail("it wants peers to log in: make a users_file with goipsec xauth hash")
+	case client:
+		a.user = c.get("xauth_identity", c.get("leftid", ""))
+		a.password = c.swan.password(a.user)
+		if !goodUser(a.user) || a.password.Len() == 0 {
+			c.fail("the name or the password for its XAUTH is not there")
+		}
+	case c.get("leftauth2", "") != "":
+		c.fail("it has a second round of authentication that is not here")
 	}
 }
 
@@ -182,7 +206,7 @@ func (c *conn) address(side string) string {
 
 // ends reads how the two ends authenticate.
 func (c *conn) ends() {
-	by := strings.ToLower(c.get("authby", "pubkey"))
+	by := strings.TrimPrefix(strings.ToLower(c.get("authby", "pubkey")), "xauth")
 	mine, theirs := c.get("leftauth", by), c.get("rightauth", by)
 	a, b := authMethod(mine), authMethod(theirs)
 	switch {

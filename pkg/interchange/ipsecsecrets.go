@@ -31,6 +31,9 @@ func (r *confImport) ipsecSecrets(f File) error {
 			ids = append(ids, plainID(strings.Trim(id, `"`)))
 		}
 		switch strings.ToUpper(kind) {
+		case "XAUTH", "EAP":
+			value = strings.Trim(value, `"`)
+			r.logins = append(r.logins, swanSecret{ids: ids, secret: textSecret(value), file: f.Name, line: number})
 		case "PSK":
 			quoted := len(value) > 1 && value[0] == '"'
 			if quoted {
@@ -46,7 +49,7 @@ func (r *confImport) ipsecSecrets(f File) error {
 				r.lost(number, "a PSK is empty or malformed")
 				continue
 			}
-			r.secrets = append(r.secrets, swanSecret{ids, secret})
+			r.secrets = append(r.secrets, swanSecret{ids: ids, secret: secret, file: f.Name, line: number})
 		case "RSA", "ECDSA", "PKCS8", "BLISS", "P12":
 			name, pass, _ := strings.Cut(value, " ")
 			r.private = append(r.private, under(r.base, "ipsec.d/private", strings.Trim(name, `"`)))

@@ -36,13 +36,34 @@ func (k *keyring) file(s policy.Secret, hint string) string {
 	if k.taken == nil {
 		k.taken, k.names = map[string]bool{}, map[string]string{}
 	}
-	base := fileWord(hint)
-	name := base + ".key"
-	for n := 2; k.taken[name]; n++ {
-		name = fmt.Sprintf("%s-%d.key", base, n)
-	}
-	k.taken[name], k.names[string(s.Bytes())] = true, name
+	name := k.free(fileWord(hint), ".key")
+	k.names[string(s.Bytes())] = name
 	k.files = append(k.files, KeyFile{Name: name, Secret: s})
+	return name
+}
+
+// password returns the name of the file for the password of a user.
+func (k *keyring) password(s policy.Secret, user string) string {
+	if k.taken == nil {
+		k.taken, k.names = map[string]bool{}, map[string]string{}
+	}
+	for _, f := range k.files {
+		if f.Password && f.Secret.Equal(s) {
+			return f.Name
+		}
+	}
+	name := k.free(fileWord(user), ".password")
+	k.files = append(k.files, KeyFile{Name: name, Secret: s, Password: true})
+	return name
+}
+
+// free takes a name that no other file has.
+func (k *keyring) free(base, ending string) string {
+	name := base + ending
+	for n := 2; k.taken[name]; n++ {
+		name = fmt.Sprintf("%s-%d%s", base, n, ending)
+	}
+	k.taken[name] = true
 	return name
 }
 

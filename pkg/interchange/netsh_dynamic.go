@@ -38,9 +38,9 @@ func (n *netsh) setConfig(c command, rest []word) {
 	}
 	switch {
 	case property == "ipsecexempt" && level >= 0:
-		n.exempt, n.exemptLine = level, c.line
+		n.exempt = level
 	case property == "strongcrlcheck" && level >= 0 && level < 3:
-		n.strict, n.strictLine = level, c.line
+		n.strict = level
 	case property == "ipsecdiagnostics" || property == "ikelogging" || property == "ipsecloginterval":
 		n.remark(c.line, "the log of Windows is not set up here: see --log-level")
 	case property == "bootmode" || property == "bootexemptions":

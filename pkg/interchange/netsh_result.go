@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
@@ -69,7 +70,9 @@ func (d *netshDraft) settings() {
 		d.draft.exempt, _ = policy.ExemptionLevel(d.netsh.exempt)
 	}
 	if d.strict >= 0 {
-		d.lost(d.strictLine, "strongcrlcheck is not here: there are no certificates yet")
+		for _, p := range d.draft.policies {
+			p.crlCheck = pki.CRLLevel(d.strict)
+		}
 	}
 }
 
@@ -156,7 +159,7 @@ func (d *netshDraft) defaultRule(p *netshPolicy, group suite.Group) *responseDra
 	}
 	usable := 0
 	if x.auth, usable = d.authentication(r.line, r.auth, policy.DefaultResponseName); usable == 0 {
-		d.lost(r.line, "the default response rule of policy %s is left out, and nobody is answered for whom there is no rule: none of its authentication methods is here yet (%s)",
+		d.lost(r.line, "the default response rule of policy %s is left out, and nobody is answered for whom there is no rule: none of its authentication methods can be used here (%s)",
 			quote(p.name), strings.Join(authWords(r.auth), ", "))
 		return nil
 	}
@@ -199,7 +202,7 @@ func (d *netshDraft) protect(r *netshRule, x *ruleDraft, p *policyDraft) {
 	usable := 0
 	x.auth, usable = d.authentication(r.line, r.auth, x.Name)
 	if usable == 0 {
-		blocked("none of its authentication methods is here yet (" + strings.Join(authWords(r.auth), ", ") + ")")
+		blocked("none of its authentication methods can be used here (" + strings.Join(authWords(r.auth), ", ") + ")")
 		return
 	}
 	a := d.filterAction(r.action, p.keyExchange.Methods, x.Tunnel != nil)
@@ -239,14 +242,36 @@ func (d *netshDraft) authentication(line int, methods []netshAuth, name string) 
 			list = append(list, authDraft{AuthMethod: policy.AuthMethod{Kind: policy.PSK, PSK: a.psk}, keyFile: d.keys.file(a.psk, name)})
 			usable++
 		case policy.Certificate:
-			d.lost(line, "authentication by certificate is not here yet: choice %d of the rule %s, CA %s", i+1, quote(name), quote(a.ca))
-			list = append(list, authDraft{missing: fmt.Sprintf("choice %d, not here yet: a certificate below the CA %s", i+1, a.ca)})
+			usable += d.certificate(line, a.ca, &list, i+1, name)
 		default:
 			d.lost(line, "authentication by Kerberos is not here yet: choice %d of the rule %s", i+1, quote(name))
 			list = append(list, authDraft{missing: fmt.Sprintf("choice %d, not here yet: kerberos", i+1)})
 		}
 	}
 	return list, usable
+}
+
+// certificate adds an authentication by certificates below a CA to a list, which takes the files that were named for it. CAs that follow each other are one method, in whose
+// list they stand in their order. It returns how many methods were added.
+func (d *netshDraft) certificate(line int, ca string, list *[]authDraft, choice int, rule string) int {
+	file, ok := d.opts.authority(ca)
+	if !ok || len(d.opts.Certificates) == 0 {
+		why := "no certificate of this host was named (--certificate)"
+		if !ok {
+			why = "no file with the certificate of that CA was named (--ca)"
+		}
+		d.lost(line, "authentication by certificate is left out, choice %d of the rule %s, CA %s: %s", choice, quote(rule), quote(ca), why)
+		*list = append(*list, authDraft{missing: fmt.Sprintf("choice %d, left out: a certificate below the CA %s", choice, ca)})
+		return 0
+	}
+	if n := len(*list); n > 0 && (*list)[n-1].Kind == policy.Certificate && (*list)[n-1].missing == "" {
+		if last := &(*list)[n-1]; !slices.Contains(last.authorities, file) {
+			last.authorities = append(last.authorities, file)
+		}
+		return 0
+	}
+	*list = append(*list, authDraft{AuthMethod: policy.AuthMethod{Kind: policy.Certificate}, certificates: d.opts.Certificates, key: d.opts.Key, authorities: []string{file}})
+	return 1
 }
 
 // filterAction drafts a negotiation, nil if no method is left of it.

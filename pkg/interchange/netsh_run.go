@@ -11,12 +11,13 @@ import (
 type netsh struct {
 	notes
 	store
+	opts    Options
 	context string   // "", "ipsec", "ipsec static", "ipsec dynamic" or another, in which nothing concerns us
 	stack   []string // of pushd
 	domain  bool     // the store is that of a domain: nothing is assigned in it
 
-	exempt, exemptLine int // ipsecexempt, -1 if the script does not say
-	strict, strictLine int // strongcrlcheck, -1 likewise
+	exempt int // ipsecexempt, -1 if the script does not say
+	strict int // strongcrlcheck, -1 likewise
 }
 
 // ImportNetsh reads a script of netsh ipsec static commands, be it for netsh -f or a batch file. The error is for what is no such script at
@@ -26,7 +27,7 @@ func ImportNetsh(name string, data []byte, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	n := &netsh{exempt: -1, strict: -1}
+	n := &netsh{opts: opts, exempt: -1, strict: -1}
 	for _, l := range logicalLines(s) {
 		n.runLine(l)
 	}

@@ -1,13 +1,17 @@
 package interchange
 
 import (
+	"crypto/x509"
 	"encoding/binary"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
 
 	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/testpki"
 )
 
 // prelude makes a policy P, a list L with a filter, and an action A that negotiates.
@@ -230,7 +234,7 @@ func TestNetshAuthenticationOrder(t *testing.T) {
 	want := `    auth:
       - psk_file: r.key
       # choice 2, not here yet: kerberos
-      # choice 3, not here yet: a certificate below the CA C=US, CN="One, Two"
+      # choice 3, left out: a certificate below the CA C=US, CN="One, Two"
       - psk_file: r-2.key
 `
 	if !strings.Contains(got, want) || len(r.Keys) != 2 || string(r.Keys[0].Secret.Bytes()) != "first key" {
@@ -240,6 +244,44 @@ func TestNetshAuthenticationOrder(t *testing.T) {
 	got, _ = imported(t, prelude+"netsh ipsec static add rule R P L A psk=one\nnetsh ipsec static set rule R P psk=two\n")
 	if strings.Count(got, "psk_file") != 1 {
 		t.Error(got)
+	}
+}
+
+// Certificates take the files that are named for them: the CA by its subject, in either order of its parts. CAs that follow each other are one method.
+func TestNetshCertificates(t *testing.T) {
+	dir := t.TempDir()
+	one, two := testpki.Root(t, "Root One"), testpki.Root(t, "Root, Two")
+	certificate, key := one.Issue(t, "machine").Write(t, dir, "machine")
+	opts := Options{Certificates: []string{certificate}, Key: key}
+	for _, ca := range []*testpki.Identity{one, two} {
+		file, _ := ca.Write(t, dir, fmt.Sprint("ca", len(opts.Authorities)))
+		opts.Authorities = append(opts.Authorities, Authority{file, []*x509.Certificate{ca.Cert}})
+	}
+	script := prelude + `netsh ipsec static add rule R P L A rootca="C=CH,O=Lab,CN=Root One" rootca="CN=\'Root, Two\', O=Lab, C=CH certmap:no" kerberos=yes rootca="C=CH, O=Lab, CN=Root One" rootca="CN=Stranger"
+netsh ipsec dynamic set config strongcrlcheck 2
+`
+	r, err := ImportNetsh("test.cmd", []byte(script), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.Check("policy.yaml", func(name string) ([]byte, os.FileMode, error) {
+		data, err := os.ReadFile(name)
+		return data, 0o600, err
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, r.Policy)
+	}
+	auth := f.Assigned.Rules[0].Auth
+	if len(auth) != 2 || len(auth[0].Cert.CAs) != 2 || !auth[0].Cert.CAs[1].Equal(two.Cert) || len(auth[1].Cert.CAs) != 1 || f.Assigned.Certificates.CRLCheck.Level() != 2 {
+		t.Errorf("%s", r.Policy)
+	}
+	if lost := lostOf(r); len(lost) != 2 || !strings.Contains(lost[1].Message, `choice 5 of the rule "R", CA "CN=Stranger"`) {
+		t.Errorf("%v", lost)
+	}
+	// And there again: netsh has the names of the CAs.
+	s, err := ExportNetsh(f, ExportOptions{})
+	if err != nil || !strings.Contains(string(s.Text), `rootca="C=CH, O=Lab, CN=Root\, Two certmap:no excludecaname:no"`) || s.Keys {
+		t.Errorf("%v\n%s", err, s.Text)
 	}
 }
 

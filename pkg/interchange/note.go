@@ -41,14 +41,20 @@ func (n Note) String() string {
 	return fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Message)
 }
 
-// KeyFile is a pre-shared key that goes into a file of its own beside the policy file, for its owner only (mode 0600).
+// KeyFile is a pre-shared key, or a password, that goes into a file of its own beside the policy file, for its owner only (mode 0600).
 type KeyFile struct {
-	Name   string // without a directory
-	Secret policy.Secret
+	Name     string // without a directory
+	Secret   policy.Secret
+	Password bool
 }
 
-// Content returns what the file must hold so that a policy file reads the key from it.
-func (k KeyFile) Content() []byte { return encodeKey(k.Secret.Bytes()) }
+// Content returns what the file must hold so that a policy file reads the secret from it.
+func (k KeyFile) Content() []byte {
+	if k.Password {
+		return append(append([]byte(nil), k.Secret.Bytes()...), '\n')
+	}
+	return encodeKey(k.Secret.Bytes())
+}
 
 // Result is what an import makes.
 type Result struct {

@@ -2,13 +2,18 @@ package interchange
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/goipsec/goipsec/pkg/pki"
 )
 
 // MaxSource bounds a file that is imported, in bytes: some fifty thousand commands.
@@ -22,6 +27,11 @@ type Options struct {
 	Glob func(pattern string) ([]string, error)
 	// Dir is how the policy file is to name the directory of the source, whose files it may refer to. "": as the source was named.
 	Dir string
+	// Certificates and Key are this host's own, as the policy file is to name them, and Authorities are root certificates that a source may name by their subjects: what
+	// authentication by certificates needs and a script of netsh does not have.
+	Certificates []string
+	Key          string // "": it stands with the certificates
+	Authorities  []Authority
 	// Secrets are files of secrets (ipsec.secrets) that were named beside the configuration.
 	Secrets []File
 }
@@ -40,6 +50,52 @@ func under(base, dir, name string) string {
 		return name
 	}
 	return path.Join(base, dir, name)
+}
+
+// Authority is a file with root certificates.
+type Authority struct {
+	Name  string // as the policy file is to name it
+	Certs []*x509.Certificate
+}
+
+// authority returns the file that has a root certificate with a subject, which netsh writes in either order of its parts.
+func (o *Options) authority(subject string) (name string, ok bool) {
+	var patterns []pki.DNPattern
+	for _, s := range []string{subject, reversedDN(subject)} {
+		if p, err := pki.ParseDNPattern(s); err == nil && !p.Wild() {
+			patterns = append(patterns, p)
+		}
+	}
+	for _, a := range o.Authorities {
+		for _, c := range a.Certs {
+			for _, p := range patterns {
+				if p.Match(c.RawSubject) {
+					return a.Name, true
+				}
+			}
+		}
+	}
+	return "", false
+}
+
+// reversedDN writes the parts of a name in the opposite order. Commas in quotes, or behind a backslash, are no ends of parts.
+func reversedDN(s string) string {
+	var parts []string
+	from, in := 0, false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == '"':
+			in = !in
+		case s[i] == ',' && !in:
+			parts = append(parts, strings.TrimSpace(s[from:i]))
+			from = i + 1
+		}
+	}
+	parts = append(parts, strings.TrimSpace(s[min(from, len(s)):]))
+	slices.Reverse(parts)
+	return strings.Join(parts, ", ")
 }
 
 // File is a named text.

@@ -100,8 +100,8 @@ func TestSwanctlSettings(t *testing.T) {
 // Secrets are chosen by both ends, then by the peer, then by this host; one for everybody comes last.
 func TestStrongSwanSecrets(t *testing.T) {
 	list := []swanSecret{
-		{nil, policy.NewSecret([]byte("everybody"))}, {[]string{"me.example.com"}, policy.NewSecret([]byte("me"))}, {[]string{"%any"}, policy.NewSecret([]byte("any"))},
-		{[]string{"192.0.2.9"}, policy.NewSecret([]byte("peer"))}, {[]string{"me.example.com", "192.0.2.9"}, policy.NewSecret([]byte("both"))}, {[]string{"192.0.2.77"}, policy.NewSecret([]byte("other"))},
+		{secret: textSecret("everybody")}, {ids: []string{"me.example.com"}, secret: textSecret("me")}, {ids: []string{"%any"}, secret: textSecret("any")},
+		{ids: []string{"192.0.2.9"}, secret: textSecret("peer")}, {ids: []string{"me.example.com", "192.0.2.9"}, secret: textSecret("both")}, {ids: []string{"192.0.2.77"}, secret: textSecret("other")},
 	}
 	for _, c := range []struct {
 		from          int
@@ -110,9 +110,12 @@ func TestStrongSwanSecrets(t *testing.T) {
 	}{
 		{0, "me.example.com", "192.0.2.9", "both"}, {0, "x", "192.0.2.9", "peer"}, {0, "x", "192.0.2.77", "other"}, {0, "x", "y", "any"}, {0, "me.example.com", "y", "any"}, {5, "x", "y", ""},
 	} {
-		got, ok := chooseSecret(list[c.from:], []string{c.local}, []string{c.remote})
-		if string(got.Bytes()) != c.want || ok != (c.want != "") {
-			t.Errorf("%s, %s: %q", c.local, c.remote, got.Bytes())
+		got := ""
+		if x := chooseSecret(list[c.from:], []string{c.local}, []string{c.remote}); x != nil {
+			got = string(x.secret.Bytes())
+		}
+		if got != c.want {
+			t.Errorf("%s, %s: %q", c.local, c.remote, got)
 		}
 	}
 	for text, want := range map[string]string{"plain": "plain", "0x6162": "ab", "0sYWI=": "ab", "0sYWI": "ab", "0xzz": "", "": ""} {
@@ -251,3 +254,50 @@ func TestStrongSwanCertificates(t *testing.T) {
 		}
 	}
 }
+
+// Clients and gateways of remote access: an address by mode config, a pool, a login by XAUTH.
+func TestStrongSwanRemoteAccess(t *testing.T) {
+	const password = "hunter2-of-a-test"
+	parse := func(read importFunc, text string, opts Options) (string, *policy.Policy, *Result) {
+		r, err := read("x.conf", []byte(text), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := r.Check("policy.yaml", nil)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, r.Policy)
+		}
+		if strings.Contains(string(r.Policy)+fmt.Sprint(r.Notes), password) {
+			t.Errorf("the password is shown")
+		}
+		return string(r.Policy), f.Assigned, r
+	}
+	const secrets = "secrets { ike { secret = \"throw-away key of a test, long\" }\nxauth-carol { id = carol\nsecret = " + password + " } }\n"
+	text, p, r := parse(ImportSwanctl, "connections { c { version = 1\nremote_addrs = 192.0.2.9\nvips = 0.0.0.0\nlocal-1 { auth = psk\nid = group }\nlocal-2 { auth = xauth-generic\nxauth_id = carol }\nremote { auth = psk }\n"+
+		"children { n { remote_ts = 10.0.0.0/8\nstart_action = start } } } }\n"+secrets, Options{})
+	if x := p.Rules[0].Auth[0].XAuth; !p.Rules[0].Tunnel.AskAddress || x == nil || x.User != "carol" || string(x.Password.Bytes()) != password || p.Rules[0].Filters[0].Src.Kind != policy.Me || r.LostCount() > 0 {
+		t.Errorf("%s%v", text, r.Notes)
+	}
+	gateway := "connections { c { version = 1\npools = p\nlocal { auth = psk }\nremote { auth = psk }\nchildren { n { local_ts = 10.0.0.0/8\nstart_action = trap } } } }\npools { p { addrs = %s\ndns = 10.0.0.53 } }\nsecrets { ike { secret = \"throw-away key of a test, long\" } }\n"
+	text, p, r = parse(ImportSwanctl, fmt.Sprintf(gateway, "10.9.0.0-10.9.0.255"), Options{})
+	if u := p.Rules[0].Tunnel; u == nil || u.Pool.String() != "10.9.0.0/24" || len(u.DNS) != 1 || p.Rules[0].Filters[0].Dst.Range.String() != "10.9.0.0/24" || r.LostCount() > 0 {
+		t.Errorf("%s%v", text, r.Notes)
+	}
+	for _, addrs := range []string{"10.9.0.1-10.9.0.9", "0.0.0.0/0", "dhcp"} {
+		if text, _, r = parse(ImportSwanctl, fmt.Sprintf(gateway, addrs), Options{}); !strings.Contains(text, "action: block") || r.LostCount() == 0 {
+			t.Errorf("%s: %s", addrs, text)
+		}
+	}
+	conf := "conn %default\n\tkeyexchange=ikev1\n\tauthby=xauthpsk\nconn c\n\tright=192.0.2.9\n\tleftsourceip=%config\n\txauth_identity=carol\n\trightsubnet=10.0.0.0/8\n\tauto=start\n"
+	opts := Options{Secrets: []File{{"ipsec.secrets", []byte(": PSK \"throw-away key of a test, long\"\ncarol : XAUTH \"" + password + "\"\n")}}}
+	text, p, r = parse(ImportIPsecConf, conf, opts)
+	if x := p.Rules[0].Auth[0].XAuth; !p.Rules[0].Tunnel.AskAddress || x == nil || x.User != "carol" || r.LostCount() > 0 {
+		t.Errorf("%s%v", text, r.Notes)
+	}
+	text, p, r = parse(ImportIPsecConf, "conn c\n\tkeyexchange=ikev1\n\tauthby=psk\n\trightsourceip=10.9.0.0/24\n\trightdns=10.0.0.53\n\tleftsubnet=10.0.0.0/8\n\tauto=route\n", opts)
+	if u := p.Rules[0].Tunnel; u == nil || u.Pool.String() != "10.9.0.0/24" || len(u.DNS) != 1 || r.LostCount() > 0 {
+		t.Errorf("%s%v", text, r.Notes)
+	}
+}
+
+type importFunc = func(string, []byte, Options) (*Result, error)

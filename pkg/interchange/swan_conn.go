@@ -24,6 +24,7 @@ type connection struct {
 	certificates      []string // files
 	key               string
 	authorities       []string
+	access            remoteAccess
 
 	main     []policy.MainModeMethod
 	lifetime time.Duration // of main mode; 0: not said
@@ -52,6 +53,7 @@ type swan struct {
 	notes
 	opts    Options
 	secrets []swanSecret
+	logins  []swanSecret // passwords of XAUTH
 	conns   []*connection
 	keys    keyring
 }
@@ -79,7 +81,7 @@ func (s *swan) draft() *draft {
 			}
 		}
 	}
-	s.file = ""
+	s.unusedSecrets()
 	return &draft{policies: []*policyDraft{p}, assigned: p.name}
 }
 
@@ -123,22 +125,30 @@ func missingMethods(a, b []policy.MainModeMethod) (list []policy.MainModeMethod)
 
 // authentication finds the key or the files by which the two ends prove who they are. What is missing makes the connection one that cannot be expressed.
 func (s *swan) authentication(c *connection) []authDraft {
+	if c.problem == "" && c.negotiates() {
+		c.problem = c.checkAccess()
+	}
 	if c.problem != "" || !c.negotiates() {
 		return nil
 	}
 	a := authDraft{AuthMethod: policy.AuthMethod{Kind: c.method, LocalID: c.localID, RemoteID: c.remoteID}}
 	switch c.method {
 	case policy.PSK:
-		secret, ok := chooseSecret(s.secrets, append(c.localIDs, c.local), append(c.peerIDs, c.remote))
-		if !ok || secret.Len() == 0 {
+		x := chooseSecret(s.secrets, append(c.localIDs, c.local), append(c.peerIDs, c.remote))
+		if x == nil {
 			c.problem = "there is no secret for it among those that were read"
 			return nil
 		}
-		a.PSK, a.keyFile = secret, s.keys.file(secret, c.name)
+		x.used = true
+		a.PSK, a.keyFile = x.secret, s.keys.file(x.secret, c.name)
 	default:
 		if c.problem = s.certificateFiles(c, &a); c.problem != "" {
 			return nil
 		}
+	}
+	if x := &c.access; x.user != "" {
+		a.XAuth = &policy.XAuth{User: x.user, Password: x.password}
+		a.user, a.passwordFile = x.user, s.keys.password(x.password, x.user)
 	}
 	return []authDraft{a}
 }
@@ -195,7 +205,7 @@ func (s *swan) rules(c *connection, x *child, auth []authDraft) (list []*ruleDra
 	}
 	rest := &ruleDraft{comment: []string{"In the source this is protected, which IKEv1 cannot: it has room for one port and no ICMP type."}}
 	rest.Name, rest.Action.Kind = r.Name+"-blocked", policy.Block
-	for _, f := range s.pairs(c, x, r.Name) {
+	for _, f := range s.pairs(c, x, r.Tunnel, r.Name) {
 		switch {
 		case r.Action.Kind != policy.Negotiate || byIKEv1(&f):
 			f.Mirrored = r.Tunnel == nil
@@ -227,7 +237,7 @@ func (s *swan) rules(c *connection, x *child, auth []authDraft) (list []*ruleDra
 const maxPairs = 10_000
 
 // pairs makes filters of the selectors of a child.
-func (s *swan) pairs(c *connection, x *child, name string) (list []policy.GenericFilter) {
+func (s *swan) pairs(c *connection, x *child, t *policy.Tunnel, name string) (list []policy.GenericFilter) {
 	own, peer := policy.AddrSpec{Kind: policy.Me}, policy.AddrSpec{Kind: policy.Any}
 	if a, err := netip.ParseAddr(c.local); err == nil {
 		own, _ = hostSide(a)
@@ -235,13 +245,14 @@ func (s *swan) pairs(c *connection, x *child, name string) (list []policy.Generi
 	if a, err := netip.ParseAddr(c.remote); err == nil {
 		peer, _ = hostSide(a)
 	}
+	c.access.inside(t, &own, &peer)
 	if len(x.local)*len(x.remote) > maxPairs {
 		s.lost(x.line, "%s has more than %d pairs of selectors: it is left out", quote(name), maxPairs)
 		return nil
 	}
 	for _, l := range x.local {
-		for _, t := range x.remote {
-			f, err := pair(l, t, own, peer)
+		for _, r := range x.remote {
+			f, err := pair(l, r, own, peer)
 			switch {
 			case err != nil:
 				s.lost(x.line, "%s: a pair of selectors is left out: %v", quote(name), err)

@@ -13,6 +13,9 @@ import (
 type swanSecret struct {
 	ids    []string
 	secret policy.Secret
+	file   string
+	line   int
+	used   bool
 }
 
 // secretBytes reads a secret: text, 0x and hexadecimal digits, or 0s and base64. It returns nothing for what is none of these.
@@ -37,9 +40,10 @@ func secretBytes(s string) policy.Secret {
 }
 
 // chooseSecret returns the secret that fits best: first by how it names the peer, then by how it names this host; one that names nobody is for everybody.
-func chooseSecret(list []swanSecret, local, remote []string) (policy.Secret, bool) {
-	best, found := 0, policy.Secret{}
-	for _, s := range list {
+func chooseSecret(list []swanSecret, local, remote []string) *swanSecret {
+	best, found := 0, -1
+	for i := range list {
+		s := &list[i]
 		score := 1
 		if len(s.ids) > 0 {
 			l, r := fitness(s.ids, local), fitness(s.ids, remote)
@@ -48,10 +52,37 @@ func chooseSecret(list []swanSecret, local, remote []string) (policy.Secret, boo
 			}
 		}
 		if score > best {
-			best, found = score, s.secret
+			best, found = score, i
 		}
 	}
-	return found, best > 0
+	if found < 0 {
+		return nil
+	}
+	return &list[found]
+}
+
+// password returns that of a user.
+func (s *swan) password(user string) policy.Secret {
+	for i := range s.logins {
+		if l := &s.logins[i]; fitness(l.ids, []string{user}) == 2 {
+			l.used = true
+			return l.secret
+		}
+	}
+	return policy.Secret{}
+}
+
+// unusedSecrets notes the secrets that no connection took.
+func (s *swan) unusedSecrets() {
+	for _, list := range [...][]swanSecret{s.secrets, s.logins} {
+		for _, x := range list {
+			if !x.used {
+				s.file = x.file
+				s.remark(x.line, "a secret is left out: no connection that is carried over uses it")
+			}
+		}
+	}
+	s.file = ""
 }
 
 // fitness is 2 if one of the names of a host is among those of a secret, 1 if the secret is for anybody, else 0.

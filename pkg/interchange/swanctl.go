@@ -19,7 +19,7 @@ func ImportSwanctl(name string, data []byte, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	r := &swanctlReader{swan: s, base: opts.dirOf(name)}
+	r := &swanctlReader{swan: s, base: opts.dirOf(name), pools: root.child("pools"), given: map[string]bool{}}
 	for _, x := range root.settings {
 		r.leave(x, "a setting outside of every section")
 	}
@@ -33,10 +33,7 @@ func ImportSwanctl(name string, data []byte, opts Options) (*Result, error) {
 				s.conns = append(s.conns, r.connection(conn))
 			}
 		case "secrets":
-		case "pools":
-			for _, x := range c.sections {
-				r.at(x).lost(x.line, "the pool %s is left out: addresses are not handed out here", quote(x.name))
-			}
+		case "pools": // read where a connection names them
 		case "authorities":
 			for _, x := range c.sections {
 				r.at(x).lost(x.line, "the authority %s is left out: name its files in certificates and ca by hand", quote(x.name))
@@ -45,7 +42,7 @@ func ImportSwanctl(name string, data []byte, opts Options) (*Result, error) {
 			r.at(c).remark(c.line, "the section %s is not about connections: skipped", quote(c.name))
 		}
 	}
-	s.file = ""
+	r.unusedPools()
 	if len(s.conns) == 0 {
 		return nil, fmt.Errorf("%s: it has no connections", name)
 	}
@@ -57,6 +54,8 @@ type swanctlReader struct {
 	*swan
 	base    string   // the directory of the file, where those of certificates and keys lie
 	private []string // files of private keys that are named
+	pools   *section
+	given   map[string]bool // pools that a connection names
 }
 
 // at makes the next notes about the file of a section.
@@ -87,7 +86,7 @@ func (r *swanctlReader) secretSection(c *section) {
 				r.at(x).lost(x.line, "the secret %s is empty or malformed", quote(x.name))
 				continue
 			}
-			r.secrets = append(r.secrets, swanSecret{ids, secret})
+			r.secrets = append(r.secrets, swanSecret{ids: ids, secret: secret, file: x.file, line: x.line})
 		case strings.HasPrefix(kind, "private"), strings.HasPrefix(kind, "rsa"), strings.HasPrefix(kind, "ecdsa"), strings.HasPrefix(kind, "pkcs8"):
 			dir := map[byte]string{'p': "private", 'r': "rsa", 'e': "ecdsa"}[kind[0]]
 			if strings.HasPrefix(kind, "pkcs8") {
@@ -99,6 +98,14 @@ func (r *swanctlReader) secretSection(c *section) {
 			if _, ok := x.setting("secret"); ok {
 				r.at(x).lost(x.line, "the passphrase of a private key is left out: write it into a file for passphrase_file")
 			}
+		case strings.HasPrefix(kind, "xauth"), strings.HasPrefix(kind, "eap"):
+			var ids []string
+			for _, v := range x.settings {
+				if strings.HasPrefix(v.key, "id") {
+					ids = append(ids, v.value)
+				}
+			}
+			r.logins = append(r.logins, swanSecret{ids: ids, secret: secretBytes(x.value("secret", "")), file: x.file, line: x.line})
 		default:
 			r.at(x).lost(x.line, "the secret %s is of a kind that is not here", quote(x.name))
 		}
@@ -134,11 +141,9 @@ func (r *swanctlReader) connection(s *section) *connection {
 	if yesWord(s.value("aggressive", "no")) {
 		fail("it uses aggressive mode")
 	}
-	if v := s.value("vips", ""); v != "" {
-		fail("it asks the peer for an address by mode config (vips)")
-	}
-	if v := s.value("pools", ""); v != "" {
-		fail("it gives peers addresses by mode config (pools)")
+	c.access.ask = s.value("vips", "") != ""
+	for _, name := range splitList(s.value("pools", "")) {
+		r.pool(c, name, fail)
 	}
 	c.local = r.address(s, "local_addrs", fail)
 	c.remote = r.address(s, "remote_addrs", fail)
@@ -202,7 +207,7 @@ func (r *swanctlReader) ends(s *section, c *connection, fail func(string, ...any
 		}
 	}
 	if rounds > 2 {
-		fail("it has several rounds of authentication (XAUTH, EAP)")
+		local, remote = r.login(s, c, fail)
 	}
 	empty := &section{}
 	if local == nil {
@@ -239,7 +244,7 @@ func (r *swanctlReader) ends(s *section, c *connection, fail func(string, ...any
 			c.key = r.private[0]
 		}
 	}
-	known := map[string]bool{"auth": true, "id": true, "certs": true, "cacerts": true, "round": true, "revocation": true}
+	known := map[string]bool{"xauth_id": true, "auth": true, "id": true, "certs": true, "cacerts": true, "round": true, "revocation": true}
 	for _, end := range []*section{local, remote} {
 		for _, x := range end.settings {
 			if !known[x.key] {
@@ -247,6 +252,59 @@ func (r *swanctlReader) ends(s *section, c *connection, fail func(string, ...any
 			}
 		}
 	}
+}
+
+// unusedPools notes the pools that no connection names.
+func (r *swanctlReader) unusedPools() {
+	if r.pools != nil {
+		for _, x := range r.pools.sections {
+			if !r.given[x.name] {
+				r.at(x).lost(x.line, "the pool %s is left out: no connection names it", quote(x.name))
+			}
+		}
+	}
+	r.file = ""
+}
+
+// pool reads the addresses that a connection gives away, and the name servers beside them.
+func (r *swanctlReader) pool(c *connection, name string, fail func(string, ...any)) {
+	var p *section
+	if r.pools != nil {
+		p = r.pools.child(name)
+		r.given[name] = true
+	}
+	switch {
+	case p == nil:
+		fail("its pool %s is not there", quote(name))
+	case c.access.pool.IsValid():
+		r.lost(p.line, "the pool %s is left out: a connection has one here", quote(name))
+	case !c.access.setPool(p.value("addrs", "")):
+		fail("the addresses of its pool %s are no prefix", quote(name))
+	case !c.access.addServers(splitList(p.value("dns", ""))):
+		r.lost(p.line, "name servers of the pool %s are left out: here they are addresses, %d at most", quote(name), maxNameServers)
+	}
+}
+
+// login finds the rounds of a client that logs in by XAUTH beside the method of both ends.
+func (r *swanctlReader) login(s *section, c *connection, fail func(string, ...any)) (local, remote *section) {
+	for _, x := range s.sections {
+		xauth := strings.HasPrefix(x.value("auth", "pubkey"), "xauth")
+		switch {
+		case strings.HasPrefix(x.name, "local") && xauth && c.access.user == "":
+			c.access.user = x.value("xauth_id", x.value("id", ""))
+		case strings.HasPrefix(x.name, "local") && local == nil && !xauth:
+			local = x
+		case strings.HasPrefix(x.name, "remote") && remote == nil && !xauth:
+			remote = x
+		case strings.HasPrefix(x.name, "local"), strings.HasPrefix(x.name, "remote"):
+			fail("it has rounds of authentication that are not here: a gateway's users (make a users_file with goipsec xauth hash), or EAP")
+		}
+	}
+	c.access.password = r.password(c.access.user)
+	if c.problem == "" && (!goodUser(c.access.user) || c.access.password.Len() == 0) {
+		fail("the name or the password for its XAUTH is not there")
+	}
+	return local, remote
 }
 
 // authMethod is the method that a word of strongSwan means; 0 for one that is not here.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/policy"
 )
 
@@ -74,6 +75,9 @@ func (p *policyDraft) body() []string {
 		out = append(out, "description: "+text(p.description))
 	}
 	out = append(out, exchangeLines(p.keyExchange)...)
+	if level := p.crlCheck.Level(); p.crlCheck != pki.CRLIfKnown {
+		out = append(out, fmt.Sprintf("certificates: {crl_check: %d}", level))
+	}
 	if p.response != nil {
 		out = append(out, "default_response:")
 		out = append(out, indent(append(actionLines(p.response.action), authLines(p.response.auth)...))...)
@@ -167,8 +171,16 @@ func tunnelText(t *policy.Tunnel) string {
 	if !t.Endpoint.IsValid() && !t.Remote.IsValid() {
 		parts = append(parts, "remote: any")
 	}
-	if t.Inner.IsValid() {
+	switch {
+	case t.AskAddress:
+		parts = append(parts, "address: config")
+	case t.Inner.IsValid():
 		parts = append(parts, "address: "+flow(t.Inner.String()))
+	case t.Pool.IsValid():
+		parts = append(parts, "address_pool: "+flow(t.Pool.String()))
+	}
+	if len(t.DNS) > 0 {
+		parts = append(parts, "dns: ["+strings.Join(mapEach(t.DNS, func(a netip.Addr) string { return flow(a.String()) }), ", ")+"]")
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
@@ -193,6 +205,9 @@ func authLines(list []authDraft) []string {
 		}
 		if a.RemoteID != "" {
 			parts = append(parts, "remote_id: "+flow(a.RemoteID))
+		}
+		if a.user != "" {
+			parts = append(parts, "xauth: {user: "+flow(a.user)+", password_file: "+flow(a.passwordFile)+"}")
 		}
 		if len(parts) == 1 || a.Kind == policy.Certificate {
 			for i, s := range parts {
@@ -292,7 +307,7 @@ func indent(lines []string) []string {
 	return mapEach(lines, func(s string) string { return "  " + s })
 }
 
-func mapEach(lines []string, f func(string) string) []string {
+func mapEach[T any](lines []T, f func(T) string) []string {
 	out := make([]string, len(lines))
 	for i, s := range lines {
 		out[i] = f(s)
