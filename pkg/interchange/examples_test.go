@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goipsec/goipsec/pkg/inspect"
 	"github.com/goipsec/goipsec/pkg/policy"
 )
 
@@ -125,9 +124,15 @@ func listing(t *testing.T, r *Result) string {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, r.Policy)
 		}
-		fmt.Fprintf(&b, "\n=== ")
-		if err := inspect.ViewSpecific(c).WriteText(&b); err != nil {
-			t.Fatal(err)
+		fmt.Fprintf(&b, "\n=== policy %q: specific filters, heaviest first\n", p.Name)
+		for _, m := range c.MainMode {
+			fmt.Fprintf(&b, "main mode  %s  %v <-> %v  %s\n", m.Weight(), m.Local, m.Remote, m.Rule.Name)
+		}
+		for _, q := range c.Outbound {
+			fmt.Fprintf(&b, "outbound   %s  %v  %v  %s\n", q.Weight(), q.Filter, q.Action, q.Rule.Name)
+		}
+		for _, q := range c.Inbound {
+			fmt.Fprintf(&b, "inbound    %s  %v  %v  %s\n", q.Weight(), q.Filter, q.Action, q.Rule.Name)
 		}
 	}
 	return b.String()
