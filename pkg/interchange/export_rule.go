@@ -144,6 +144,9 @@ func (x *exporter) peerOptions(r *policy.Rule) {
 	if r.Peer != (policy.PeerOptions{}) {
 		x.lost(r.Source.Line, "rule %s: netsh does not set encapsulation, peer_port, dpd, idle_timeout, replay_window, fragmentation and df: they are left out", quote(r.Name))
 	}
+	if r.Aggressive {
+		x.lost(r.Source.Line, "rule %s: netsh has no aggressive mode: main mode is used, which the peer must answer", quote(r.Name))
+	}
 	for _, a := range r.Auth {
 		if a.LocalID != "" || a.RemoteID != "" {
 			x.lost(r.Source.Line, "rule %s: netsh has no identities (local_id, remote_id): they are left out, and anybody who can authenticate is the peer", quote(r.Name))

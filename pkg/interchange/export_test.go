@@ -70,7 +70,7 @@ func (d *drawer) historic(p *policy.Policy) {
 	p.KeyExchange.Methods = []policy.MainModeMethod{{Encr: suite.TripleDES, Hash: suite.SHA1, Group: suite.MODP2048}, {Encr: suite.DES, Hash: suite.MD5, Group: suite.MODP2048}}
 	p.WINS = nil
 	for r := range p.EveryRule {
-		r.Peer = policy.PeerOptions{}
+		r.Peer, r.Aggressive = policy.PeerOptions{}, false
 		if r.Tunnel != nil {
 			r.Tunnel.Inner = netip.Prefix{}
 		}

@@ -146,9 +146,7 @@ func (c *conn) version() {
 	default:
 		c.fail("it uses %s, which is not here yet", quote(v))
 	}
-	if yesWord(c.get("aggressive", "no")) {
-		c.fail("it uses aggressive mode")
-	}
+	c.aggressive = yesWord(c.get("aggressive", "no"))
 	c.remoteAccess()
 	if yesWord(c.get("compress", "no")) {
 		c.lost(c.at("compress"), "compress is left out: packets are not compressed here")

@@ -25,6 +25,7 @@ type connection struct {
 	key               string
 	authorities       []string
 	access            remoteAccess
+	aggressive        bool
 
 	main     []policy.MainModeMethod
 	lifetime time.Duration // of main mode; 0: not said
@@ -127,6 +128,9 @@ func missingMethods(a, b []policy.MainModeMethod) (list []policy.MainModeMethod)
 func (s *swan) authentication(c *connection) []authDraft {
 	if c.problem == "" && c.negotiates() {
 		c.problem = c.checkAccess()
+	}
+	if c.problem == "" && c.aggressive && c.method != policy.PSK {
+		c.problem = "it uses aggressive mode with certificates; here that is spoken with pre-shared keys only"
 	}
 	if c.problem != "" || !c.negotiates() {
 		return nil
@@ -267,7 +271,7 @@ func (s *swan) pairs(c *connection, x *child, t *policy.Tunnel, name string) (li
 
 // protect fills in what a negotiation needs.
 func (s *swan) protect(c *connection, x *child, r *ruleDraft, auth []authDraft) {
-	r.auth, r.Peer = auth, c.peer
+	r.auth, r.Peer, r.Aggressive = auth, c.peer, c.aggressive
 	r.Peer.IdleTimeout, r.Peer.ReplayWindow = x.idle, x.replay
 	r.Action.Methods, r.Action.PFS = x.methods, x.pfs
 	for i := range r.Action.Methods {

@@ -137,9 +137,7 @@ func (r *swanctlReader) connection(s *section) *connection {
 	if version != "0" && version != "1" {
 		fail("it uses IKEv2, which is not here yet")
 	}
-	if yesWord(s.value("aggressive", "no")) {
-		fail("it uses aggressive mode")
-	}
+	c.aggressive = yesWord(s.value("aggressive", "no"))
 	c.access.ask = s.value("vips", "") != ""
 	for _, name := range splitList(s.value("pools", "")) {
 		r.pool(c, name, fail)

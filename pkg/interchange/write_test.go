@@ -190,6 +190,7 @@ func (d *drawer) rule(x *draft, taken, lists, actions names) *ruleDraft {
 		r.Action = d.negotiation(r.Tunnel != nil)
 		r.auth = append([]authDraft{{missing: "choice 1: kerberos"}}, d.auth()...)
 		r.Peer = d.peer()
+		r.Aggressive = d.IntN(4) == 0
 	}
 	for range 1 + d.IntN(3) {
 		r.filters = append(r.filters, d.filter(r.Tunnel != nil, negotiates))

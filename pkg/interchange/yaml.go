@@ -155,6 +155,9 @@ func (r *ruleDraft) lines() []string {
 		out = append(out, keyed("negotiate", r.Action)...)
 	}
 	out = append(out, authLines(r.auth)...)
+	if r.Aggressive {
+		out = append(out, "exchange_mode: aggressive")
+	}
 	return append(out, peerLines(r.Peer)...)
 }
 
