@@ -176,6 +176,7 @@ func (e *Endpoint) apply(now time.Time, ev isakmp.Event) {
 	case isakmp.ChildDown:
 		e.childDown(now, ev.ID, ev.Reason)
 	case isakmp.PeerUp:
+		e.spoke(ev.Peer.Local.Addr(), ev.Peer.Remote.Addr())
 		e.peerUp(now, ev.Peer)
 	case isakmp.PeerDown:
 		e.log.Info("main-mode SA is gone", "id", ev.ID, "reason", ev.Reason)
@@ -333,6 +334,9 @@ func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
 		Stage: string(ev.Failure.Stage), Answered: ev.Failure.Answered}
 	if rule := e.ruleOf(ev.Filter); rule != nil {
 		f.Rule = rule.Name
+	}
+	if ev.Failure.Answered {
+		e.spoke(ev.Local.Addr(), ev.Remote.Addr())
 	}
 	if ev.Failure.Answered && ev.Filter != "" {
 		e.endSoftOf(now, ev.Filter, dataplane.Pair{Local: ev.Local.Addr(), Remote: ev.Remote.Addr()}, "the peer has replied, and the negotiation failed")

@@ -34,12 +34,28 @@ type softTable struct {
 	list map[softKey]*softSA
 	// silent are the fall-backs that the events at hand ask for; they are made together, for each change is one of the host's firewall.
 	silent []isakmp.Unanswered
-	begun  uint64 // since the start
+	begun  uint64    // since the start
+	told   time.Time // when the firewall was last told
+	stale  bool      // it has not been told of all ends
+}
+
+const (
+	// softBurst is from how many soft SAs on new ones are made once a second only, and softPause how long the end of one may stand open at the firewall: each
+	// change is one of all its rules, and a host that calls thousands at once must not spend its time on that.
+	softBurst = 64
+	softPause = time.Second
+)
+
+// tellGuard tells the firewall of the soft SAs that there are.
+func (e *Endpoint) tellGuard(now time.Time) error {
+	err := e.host.soften(e.softPairs())
+	e.soft.told, e.soft.stale = now, err != nil
+	return err
 }
 
 // fallBack makes the soft SAs that were asked for: first the firewall lets answers in, then packets leave. If the firewall cannot be told, nothing leaves.
 func (e *Endpoint) fallBack(now time.Time) {
-	if len(e.soft.silent) == 0 {
+	if len(e.soft.silent) == 0 || len(e.soft.list) >= softBurst && now.Sub(e.soft.told) < softPause {
 		return
 	}
 	made := map[softKey]*softSA{}
@@ -59,13 +75,14 @@ func (e *Endpoint) fallBack(now time.Time) {
 	if len(made) == 0 {
 		return
 	}
-	err := e.host.soften(e.softPairs())
+	err := e.tellGuard(now)
 	for k, s := range made {
 		if err == nil {
 			s.plane = e.plane.Soften(k.filter, k.pair, s.until)
 		}
 		if s.plane == nil {
 			delete(e.soft.list, k)
+			e.soft.stale = true
 			e.fail(now, Failure{Rule: s.filter.Rule.Name, Filter: k.filter, Local: netip.AddrPortFrom(k.pair.Local, 0), Remote: netip.AddrPortFrom(k.pair.Remote, 0),
 				What: "traffic did not fall back to clear", Why: reasonOf(err), Next: "look at the host's firewall (goipsec status says what guards it)"})
 			continue
@@ -78,6 +95,11 @@ func (e *Endpoint) fallBack(now time.Time) {
 			"remote", k.pair.Remote, "filter", s.filter.Filter.String(), "waited", s.filter.Rule.Action.Fallback.Wait(), "until", s.until.Format(time.DateTime))
 		e.wake(k.filter, fmt.Errorf("%v gives no reply to IKE; its traffic flows in clear now, as the rule %q allows", k.pair.Remote, s.filter.Rule.Name))
 	}
+}
+
+// spoke forgets the fall-backs that wait although the peer has replied meanwhile.
+func (e *Endpoint) spoke(local, remote netip.Addr) {
+	e.soft.silent = slices.DeleteFunc(e.soft.silent, func(ev isakmp.Unanswered) bool { return ev.Local == local && ev.Remote == remote })
 }
 
 func reasonOf(err error) string {
@@ -115,9 +137,15 @@ func (e *Endpoint) endSoft(now time.Time, reason string, over func(softKey, *sof
 	if !ended {
 		return
 	}
-	if err := e.host.soften(e.softPairs()); err != nil {
+	if e.soft.stale = true; now.Sub(e.soft.told) >= softPause {
+		e.closeGuard(now)
+	}
+}
+
+// closeGuard tells the firewall of soft SAs that have ended; it is tried until that succeeds.
+func (e *Endpoint) closeGuard(now time.Time) {
+	if err := e.tellGuard(now); err != nil {
 		e.logs.log(e.log, now, slog.LevelError, "the host's firewall could not be told that a soft SA is gone; it is tried again", "error", err)
-		e.behind = true // the policy is put in force anew, firewall included, until that succeeds
 	}
 }
 
@@ -137,10 +165,14 @@ func (e *Endpoint) softPairs() map[string][]dataplane.Pair {
 	return m
 }
 
-// keepSoft ends the soft SAs whose filter the policy has no more, or whose time is over.
+// keepSoft ends the soft SAs whose filter the policy has no more, or whose time is over, and does what had to wait. It is called every second.
 func (e *Endpoint) keepSoft(now time.Time) {
 	e.endSoft(now, "its lifetime ended", func(_ softKey, s *softSA) bool { return !now.Before(s.until) })
 	e.endSoft(now, "the policy has changed", func(k softKey, _ *softSA) bool { return e.filterOf(k.filter) == nil })
+	if e.soft.stale {
+		e.closeGuard(now)
+	}
+	e.fallBack(now)
 }
 
 // filterOf finds an outbound filter by its ID, nil if the policy does not have it (any more).

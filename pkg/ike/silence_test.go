@@ -295,3 +295,30 @@ func TestFallBackWhileThePeerCallsHere(t *testing.T) {
 		t.Error("the peer's negotiation is not under way: the test is wrong")
 	}
 }
+
+// TestFallBackNotWithAPeerBehindNATThatHasAnSA: its main-mode SA is on another port than the one that this host tries, but it is the same peer.
+func TestFallBackNotWithAPeerBehindNATThatHasAnSA(t *testing.T) {
+	a, b := defaults(), defaults()
+	a.peer.IdleTimeout, b.peer.IdleTimeout, b.fallback = time.Minute, time.Minute, &policy.Fallback{}
+	w := newWorld(t, a, b)
+	const shift = 40000
+	w.nat = func(d isakmp.Datagram) isakmp.Datagram {
+		if d.Remote.Addr() == addrA {
+			d.Remote = netip.AddrPortFrom(addrA, d.Remote.Port()+shift)
+		} else {
+			d.Local = netip.AddrPortFrom(addrA, d.Local.Port()-shift)
+		}
+		return d
+	}
+	w.want(0)
+	w.run(2 * time.Minute)
+	if h := w.hosts[1]; len(h.children) != 0 || len(h.peersUp) != 1 {
+		t.Fatalf("%d children, %d peers", len(h.children), len(h.peersUp))
+	}
+	w.fate = func(int, int, isakmp.Datagram) []time.Duration { return nil }
+	w.want(1)
+	w.run(20 * time.Second)
+	if got := w.hosts[1].unanswered; len(got) != 0 {
+		t.Errorf("told of silence at %v", got)
+	}
+}

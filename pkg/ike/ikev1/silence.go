@@ -30,12 +30,14 @@ func (m *Machine) watchSilence(now time.Time, p *peer, w *want) {
 // has shown that it gets our messages, is not silent.
 func (m *Machine) silent(p *peer) bool {
 	for _, s := range p.sas {
-		if s.state == Established || s.state == Negotiating && s.answered {
+		if s.state == Negotiating && s.answered {
 			return false
 		}
 	}
 	for _, s := range m.established {
-		if s.state == Negotiating && s.peer == nil && placeOf(s) == p.at {
+		// By its addresses alone: a NAT may have given it another port than the one that this host tries.
+		there := s.local.Addr() == p.at.local && s.remote.Addr() == p.at.remote
+		if there && (s.state == Established || s.state == Negotiating && s.peer == nil) {
 			return false
 		}
 	}
