@@ -394,3 +394,33 @@ func FuzzAggressive(f *testing.F) {
 		}
 	})
 }
+
+// TestP13AggressiveModeWantsTheInitiatorsProof: message 3 establishes nobody if its hash is another's, encrypted as it should be or in the clear; the right one does in either
+// form (RFC 2409 §5).
+func TestP13AggressiveModeWantsTheInitiatorsProof(t *testing.T) {
+	for _, x := range []struct {
+		name          string
+		damage, clear bool
+	}{{"right", false, false}, {"right, in the clear", false, true}, {"wrong", true, false}, {"wrong, in the clear", true, true}} {
+		c := call(t, caller("ann.example", "the key of ann", true), called("ann.example", "the key of ann", true))
+		c.want(0)
+		c.relay(start, func(n, to int, d isakmp.Datagram) bool {
+			if n != 2 {
+				return n > 2
+			}
+			o := c.open(to, d)
+			ps := slices.Clone(o.ps)
+			if x.damage {
+				ps[0].Body = flip(ps[0].Body)
+			}
+			if x.clear {
+				o.s, o.h.Flags = nil, 0
+			}
+			c.m[to].Receive(start, isakmp.Datagram{Local: d.Local, Remote: d.Remote, Data: o.write(t, ps)})
+			return true
+		})
+		if got := c.sa(1).state == Established; got == x.damage {
+			t.Errorf("%s: established %v", x.name, got)
+		}
+	}
+}

@@ -317,3 +317,33 @@ func FuzzKeyedAccess(f *testing.F) {
 		}
 	})
 }
+
+// TestP32TransactionsWithoutARightHash have no effect on either end, while it logs in and after.
+func TestP32TransactionsWithoutARightHash(t *testing.T) {
+	questions := []isakmp.Configuration{
+		{Type: isakmp.ConfigRequest, Attributes: []isakmp.Attribute{{Type: isakmp.XAuthUser}, {Type: isakmp.XAuthPassword}}},
+		{Type: isakmp.ConfigRequest, Attributes: []isakmp.Attribute{{Type: isakmp.ConfigIP4Address}}},
+		{Type: isakmp.ConfigSet, Attributes: []isakmp.Attribute{isakmp.BasicAttribute(isakmp.XAuthStatus, 0)}},
+	}
+	for n := range 2 {
+		for _, after := range []bool{false, true} {
+			c := newAccess(t, netip.MustParsePrefix("10.9.0.0/24"))
+			c.want(0)
+			c.relay(start, func(_, _ int, d isakmp.Datagram) bool { return !after && d.Data[18] == byte(isakmp.Transaction) })
+			s, m := c.sa(n), c.m[n]
+			was := s.state
+			for i, q := range questions {
+				id := uint32(500 + i)
+				body, err := hashed(attributePayload(q), s.suite.hash.Size(), func([]byte) []byte { return make([]byte, s.suite.hash.Size()) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				out, _ := s.sealed(isakmp.Transaction, id, isakmp.PayloadHash, body, s.firstIV(id))
+				m.Receive(start, isakmp.Datagram{Local: s.local, Remote: s.remote, Data: out})
+			}
+			if sent := sentBy(m); len(sent) != 0 || s.state != was || m.stats.BadProofs != uint64(len(questions)) {
+				t.Errorf("host %d, after %v: %d answers, %v, %+v", n, after, len(sent), s.state, m.stats)
+			}
+		}
+	}
+}
