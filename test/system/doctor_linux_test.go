@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goipsec/goipsec/pkg/diagnose"
 	"github.com/goipsec/goipsec/pkg/route"
@@ -16,9 +17,10 @@ import (
 // checkup runs goipsec doctor on a host, by way of a command if prefix names one. It must leave the host as it was, and end with the code of what it found.
 func (w *world) checkup(h *lab.Host, prefix, args string) diagnose.Checkup {
 	w.t.Helper()
-	before := h.Leftovers()
+	before := w.settled(h)
 	text, err := h.Try(fmt.Sprintf("%s %s doctor --json %s", prefix, w.Binary(), args))
-	if after := h.Leftovers(); after != before {
+	after := ""
+	if !w.Await(10*time.Second, func() bool { after = h.Leftovers(); return after == before }) {
 		w.t.Errorf("goipsec doctor changed the host:\n%s", difference(before, after))
 	}
 	var c diagnose.Checkup
@@ -33,6 +35,19 @@ func (w *world) checkup(h *lab.Host, prefix, args string) diagnose.Checkup {
 		w.t.Errorf("exit code %d (%v), want %d", code, err, c.ExitCode())
 	}
 	return c
+}
+
+// settled is what stands on a host once nothing changes any more: an instance that runs there follows what a test has just changed, and replaces its guard.
+func (w *world) settled(h *lab.Host) string {
+	w.t.Helper()
+	last := h.Leftovers()
+	w.Until(10*time.Second, "the host to come to rest", func() (bool, string) {
+		now := h.Leftovers()
+		same := now == last
+		last = now
+		return same, now
+	})
+	return last
 }
 
 // finding is what a checkup says of one thing.
