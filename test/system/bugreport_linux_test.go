@@ -40,7 +40,7 @@ func TestBugreportOfARunningInstanceHoldsNoSecret(t *testing.T) {
 	}
 
 	archive, unpacked := w.Dir()+"/report.tar.gz", w.Subdir("unpacked")
-	before := w.a.Leftovers()
+	before := w.settled(w.a)
 	said := w.a.Run(fmt.Sprintf("cd %s && PLANTED=%s %s bugreport --socket %s -o %s && tar xzf %s -C %s", w.Dir(), inEnvironment, w.Binary(), g.Socket, archive, archive, unpacked))
 	if after := w.a.Leftovers(); after != before {
 		t.Errorf("it changed the host:\n%s", difference(before, after))
