@@ -89,6 +89,13 @@ func TestDeltaListsAreKeptToo(t *testing.T) {
 	held.put("/delta", crl(t, held.root, number(11), deltaOf(t, 10), times(now, now.Add(time.Hour)), revokes(6, held.machine)))
 	held.says(now, strong, pki.Revoked)
 	held.says(now.Add(3*time.Hour), offline, 0)
+	// A delta list that was fetched frees a certificate while it holds.
+	free := newWorld(t, freshestAt(t, "/delta"))
+	free.put("/crl", crl(t, free.root, revokes(6, free.machine)))
+	free.put("/delta", crl(t, free.root, number(11), deltaOf(t, 10), times(now, now.Add(time.Hour)), revokes(8, free.machine)))
+	free.says(now, strong, 0)
+	free.says(now, offline, 0)
+	free.says(now.Add(2*time.Hour), offline, pki.Revoked)
 }
 
 // TestOldListsAreNotPlayedAgain: who stands between cannot put an older list, that holds still, in the place of a newer one that expired.

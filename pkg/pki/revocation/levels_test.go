@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"os"
@@ -80,6 +82,13 @@ func TestLevels(t *testing.T) {
 				}
 			})
 		}, ok, unk, "larger than"},
+		{"cut off", nil, func(t *testing.T, w *world) {
+			whole := crl(t, w.root)
+			w.on("/crl", func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("Content-Length", fmt.Sprint(len(whole)))
+				rw.Write(whole[:len(whole)/2])
+			})
+		}, ok, unk, "unexpected EOF"},
 		{"names nothing", options{noLists}, nil, ok, unk, "names no place"},
 		{"ldap only", options{func(_ *world, c *x509.Certificate) { c.CRLDistributionPoints = []string{"ldap://127.0.0.1/x"} }}, nil, ok, unk, "none by http://"},
 		{"https only", options{func(_ *world, c *x509.Certificate) { c.CRLDistributionPoints = []string{"https://127.0.0.1/x"} }}, nil, ok, unk, "none by http://"},
@@ -318,6 +327,27 @@ func TestP29ListsAndAnswers(t *testing.T) {
 	}
 	if l.usable(short.Cert, pki.Rules{}) == nil || l.usable(short.Cert, pki.Rules{MinRSABits: 1024}) != nil {
 		t.Error("the length of an authority's key does not count")
+	}
+}
+
+// TestRFC6960AppendixA1: a responder is asked by POST with the question as the body, and the question is about this certificate.
+func TestRFC6960AppendixA1(t *testing.T) {
+	w := newWorld(t, noLists, ocspAt("/ocsp"))
+	good := answer(t, w.machine, w.root, w.root)
+	w.on("/ocsp", func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/ocsp-request" {
+			t.Error(r.Method, r.Header, err)
+		}
+		q, err := ocsp.ParseRequest(body)
+		if err != nil || q.SerialNumber.Cmp(w.machine.Cert.SerialNumber) != 0 {
+			t.Errorf("%+v %v", q, err)
+		}
+		rw.Write(good)
+	})
+	w.says(now, strong, 0)
+	if w.hit("/ocsp") != 1 {
+		t.Error("nobody was asked")
 	}
 }
 
