@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/testpki"
 )
@@ -96,6 +98,31 @@ func TestDeltaListsAreKeptToo(t *testing.T) {
 	free.says(now, strong, 0)
 	free.says(now, offline, 0)
 	free.says(now.Add(2*time.Hour), offline, pki.Revoked)
+}
+
+// TestAnswersAreKeptToo: a responder is asked once until its answer expires, also over a restart; an answer that knows nothing, or does not say until when it holds, is not kept.
+func TestAnswersAreKeptToo(t *testing.T) {
+	w := newWorld(t, noLists, ocspAt("/ocsp"))
+	asked := func(n int) {
+		t.Helper()
+		if got := w.hit("/ocsp"); got != n {
+			t.Errorf("asked %d times, want %d", got, n)
+		}
+	}
+	w.put("/ocsp", answer(t, w.machine, w.root, w.root))
+	w.says(now, strong, 0)
+	w.says(now.Add(time.Minute), strong, 0)
+	w.restart()
+	w.says(now.Add(time.Hour), strong, 0)
+	asked(1)
+	w.put("/ocsp", answer(t, w.machine, w.root, w.root, status(ocsp.Unknown, 0), func(r *ocsp.Response) { r.NextUpdate = now.Add(100 * time.Hour) }))
+	w.says(now.Add(2*time.Hour), strong, pki.RevocationUnknown)
+	w.says(now.Add(2*time.Hour), strong, pki.RevocationUnknown)
+	asked(3)
+	w.put("/ocsp", answer(t, w.machine, w.root, w.root, func(r *ocsp.Response) { r.ThisUpdate, r.NextUpdate = now.Add(2*time.Hour), time.Time{} }))
+	w.says(now.Add(2*time.Hour), strong, 0)
+	w.says(now.Add(2*time.Hour), strong, 0)
+	asked(5)
 }
 
 // TestOldListsAreNotPlayedAgain: who stands between cannot put an older list, that holds still, in the place of a newer one that expired.
