@@ -46,7 +46,7 @@ func trafficTable(p *endpoint.Page, t *Table) {
 		n       uint64
 		meaning string
 	}{{"from the TUN", x.FromTUN, "what this host wants to send where the policy says something"}, {"sealed", x.Sealed, "protected and sent"},
-		{"permitted", x.Permitted, "sent in clear, as the policy says"}, {"waiting", x.Waiting, "for a negotiation, now"}, {"received", x.Received, "ESP and AH"},
+		{"permitted", x.Permitted, "sent in clear, as the policy says"}, {"soft", x.Soft, "sent in clear under soft SAs: the peer gave no reply"}, {"waiting", x.Waiting, "for a negotiation, now"}, {"received", x.Received, "ESP and AH"},
 		{"opened", x.Opened, "proved, decrypted and fit for their SA"}, {"delivered", x.Delivered, "given to this host"}, {"IKE", x.IKEDatagramsIn, "datagrams of the key exchange"}} {
 		t.add(f.name, []string{f.name, strconv.FormatUint(f.n, 10), f.meaning})
 	}
