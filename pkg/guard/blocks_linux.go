@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
@@ -10,76 +9,11 @@ import (
 const (
 	// leastSet is how many rules of one shape are worth a set.
 	leastSet = 4
-	// leastExact is how many rules of one exact shape are worth a hash; fewer go with the ranges.
+	// leastExact is how many rules of one exact shape in a row are worth a hash; fewer go with the ranges.
 	leastExact = 256
 	// mostRanges bounds a set of ranges: the kernel copies such a set as it grows.
 	mostRanges = 2048
 )
-
-// entry is one rule on its way into the firewall.
-type entry struct {
-	Rule
-	index        int // its place in the list, by which people know it
-	srcMe, dstMe bool
-	// reach is the filter with every address in place of me: what the rule can match at most.
-	reach classifier.Filter
-}
-
-func (c *compiler) entries(rules []Rule) []entry {
-	list := make([]entry, len(rules))
-	for i, r := range rules {
-		e := entry{Rule: r, index: i + 1, reach: r.Filter}
-		e.srcMe = c.openMe(&e.reach.Src)
-		e.dstMe = c.openMe(&e.reach.Dst)
-		list[i] = e
-	}
-	return list
-}
-
-// comment is what the firewall keeps of a rule for people: its place and its filter.
-func (e *entry) comment() string {
-	if e.index == 0 {
-		return "exempt: " + e.text()
-	}
-	return fmt.Sprintf("%d %s", e.index, e.text())
-}
-
-// text is the filter with me in words.
-func (e *entry) text() string {
-	f := e.Filter
-	if !e.srcMe && !e.dstMe {
-		return f.String()
-	}
-	src, dst := f.Src.String(), f.Dst.String()
-	s := f.String()[len(src)+len(" -> ")+len(dst):]
-	if e.srcMe {
-		src = meText(f.Src)
-	}
-	if e.dstMe {
-		dst = meText(f.Dst)
-	}
-	return src + " -> " + dst + s
-}
-
-func meText(r classifier.Range) string {
-	if r.From.Is4() {
-		return "me4"
-	}
-	return "me6"
-}
-
-// openMe replaces a side that stands for me by every address, and reports whether it did.
-func (c *compiler) openMe(r *classifier.Range) bool {
-	if !r.IsHost() || !slices.Contains(c.cfg.Me, r.From) {
-		return false
-	}
-	if r.From.Is4() {
-		*r = classifier.AnyV4
-	} else {
-		*r = classifier.AnyV6
-	}
-	return true
-}
 
 // shape is what rules have in common that one set can hold.
 type shape struct {
@@ -127,22 +61,34 @@ type block struct {
 // arrange puts rules, heaviest first, into as few blocks as it can: each rule into a block of its shape behind every block with a heavier rule that matches
 // some of the same packets. The blocks in their order say what the rules in theirs do.
 func arrange(list []entry, inbound bool) []*block {
-	exact := map[shape]int{}
-	for i := range list {
-		if s, ok := exactShape(&list[i]); ok {
-			exact[s]++
-		}
-	}
 	var blocks []*block
-	for i := range list {
-		e := &list[i]
-		s, ok := exactShape(e)
-		if ok = ok && exact[s] >= leastExact; !ok {
-			s = rangeShape(e)
+	for i := 0; i < len(list); {
+		n, s := exactRun(list[i:])
+		if n >= leastExact {
+			for j := range n {
+				blocks = place(blocks, &list[i+j], s, inbound)
+			}
+			i += n
+			continue
 		}
-		blocks = place(blocks, e, s, inbound)
+		for range max(n, 1) {
+			blocks = place(blocks, &list[i], rangeShape(&list[i]), inbound)
+			i++
+		}
 	}
 	return blocks
+}
+
+// exactRun returns how many rules at the beginning of a list have one exact shape. Lists are in the order of weights, which puts such side by side.
+func exactRun(list []entry) (n int, s shape) {
+	s, ok := exactShape(&list[0])
+	for ok && n < len(list) {
+		if next, same := exactShape(&list[n]); !same || next != s {
+			break
+		}
+		n++
+	}
+	return n, s
 }
 
 // place adds one rule to the first block that may hold it.

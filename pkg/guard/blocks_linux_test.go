@@ -53,7 +53,7 @@ func randomRule(rng *rand.Rand, is4 bool) Rule {
 // TestBlocksSayWhatTheRulesSay: for any packet the first block that has a rule for it has the heaviest rule for it, and no other one in that block.
 func TestBlocksSayWhatTheRulesSay(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	c := &compiler{cfg: &Config{Me: []netip.Addr{me4}}}
+	cfg := &Config{Me: []netip.Addr{me4}}
 	for round := range 300 {
 		var rules []Rule
 		for range rng.IntN(200) {
@@ -63,7 +63,7 @@ func TestBlocksSayWhatTheRulesSay(t *testing.T) {
 			}
 			rules = append(rules, r)
 		}
-		blocks := arrange(c.entries(rules), round%2 == 0)
+		blocks := arrange(entries(cfg, rules), round%2 == 0)
 		for range 200 {
 			k := packet.Key{Src: randomRange(rng, true).From, Dst: randomRange(rng, true).From, Proto: []uint8{17, 6, 47}[rng.IntN(3)],
 				SrcPort: uint16(1000 + rng.IntN(10)), DstPort: uint16(1000 + rng.IntN(10)), Flags: packet.ProtoKnown | packet.PortsKnown}

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
@@ -103,12 +102,9 @@ func (c *compiler) readable() {
 // withPorts are the protocols whose headers begin with what filters compare as ports.
 var withPorts = [...]uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_DCCP, unix.IPPROTO_ICMPV6, unix.IPPROTO_SCTP, unix.IPPROTO_MH, unix.IPPROTO_UDPLITE}
 
-// notMe are the addresses of a host that me never stands for.
-var notMe = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10")}
-
 // direction compiles the rules of one direction: once for packets whose own side is one of the host's addresses at that moment, once without the rules for me.
 func (c *compiler) direction(name string, rules []Rule, inbound bool) error {
-	blocks := arrange(c.entries(rules), inbound)
+	blocks := arrange(entries(c.cfg, rules), inbound)
 	own := func(s shape) bool { return inbound && s.dstMe || !inbound && s.srcMe }
 	me, others := c.chain(name+ofMe, nil), c.chain(name+ofOthers, nil)
 	open := false
@@ -123,11 +119,7 @@ func (c *compiler) direction(name string, rules []Rule, inbound bool) error {
 	}
 	choose := c.chain(name, nil)
 	if open {
-		except := notMe
-		for _, a := range c.cfg.NotMe {
-			except = append(slices.Clip(except), netip.PrefixFrom(a, a.BitLen()))
-		}
-		for _, p := range except {
+		for _, p := range notMeOf(c.cfg) {
 			c.add(choose, match{}.family(p.Addr().Is4()).address(inbound, classifier.RangeOf(p)).goTo(others.Name), "")
 		}
 		c.add(choose, match{}.local(inbound).goTo(me.Name), "")

@@ -4,7 +4,9 @@
 //
 // On Linux it is one nftables table of the family inet for each instance, written through netlink: the old rules
 // hold until the new ones do, and change at one moment. The table outlives a process that is killed (the guard fails closed) until Clear. No connection is
-// tracked. Elsewhere, and where the kernel has no nftables, Install returns ErrUnavailable.
+// tracked. On macOS it is an anchor of pf and on Windows a sublayer of the Windows Filtering Platform; what these are told is written by code that is the same
+// on every system (pf.go, wfp.go) and tested there, but has not been tried on a real one. Elsewhere, and where the kernel has no nftables, Install returns
+// ErrUnavailable.
 //
 // What passes in any case: loopback, the TUN, the endpoint's own marked packets, what the policy exempts, and, to and from this host only, IKE on the
 // ports given, ESP and AH, IPv6 neighbour discovery (ICMPv6 types 133 to 137 with hop limit 255), multicast listener discovery, and "too big" messages that quote

@@ -3,7 +3,6 @@ package guard
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -62,41 +61,6 @@ func write(cfg *Config, noRanges bool) error {
 	}
 	if err := rules.Flush(); err != nil {
 		return errors.Join(unavailable(err), remove(fresh))
-	}
-	return nil
-}
-
-// check refuses what could not be compiled truly: a guard with a hole is worse than none.
-func check(cfg *Config) error {
-	if err := checkInstance(cfg.Instance); err != nil {
-		return err
-	}
-	if cfg.Device == "" || len(cfg.Device) >= unix.IFNAMSIZ {
-		return fmt.Errorf("%q is no name of a network device", cfg.Device)
-	}
-	if len(cfg.Ports) == 0 {
-		cfg.Ports = []uint16{500, 4500}
-	}
-	for i, a := range cfg.Me {
-		if !a.IsValid() || i > 0 && a.Is4() == cfg.Me[0].Is4() || i > 1 {
-			return fmt.Errorf("%v of the guard's addresses for me is a second one of its family, or none", a)
-		}
-	}
-	for _, rules := range [...][]Rule{cfg.Inbound, cfg.Outbound} {
-		for i := range rules {
-			if !rules[i].Filter.IsValid() {
-				return fmt.Errorf("rule %d of the guard has a filter that matches nothing: mixed families, or a range that ends before it starts", i)
-			}
-		}
-	}
-	return nil
-}
-
-func checkInstance(name string) error {
-	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
-	}) {
-		return fmt.Errorf("%q cannot be the name of an instance: 1 to 64 letters, digits, '-', '_' and '.'", name)
 	}
 	return nil
 }

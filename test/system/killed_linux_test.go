@@ -73,10 +73,10 @@ func (s *siege) settled(what string, stages ...stage) stage {
 	return stage{}
 }
 
-// TestKilledAtEveryMoment ends goipsec with SIGKILL at the n-th change that it makes on the host, for thirty-two different n of a start, a reload and an orderly
+// TestD11KilledAtEveryMoment ends goipsec with SIGKILL at the n-th change that it makes on the host, for thirty-two different n of a start, a reload and an orderly
 // end. While that happens and after it, what the policy of before or that of after forbids reaches no socket, what it permits is not lost, and the change from the one to
 // the other is made at one moment; the next start works and puts all of its policy in force, with nothing cleaned up by hand.
-func TestKilledAtEveryMoment(t *testing.T) {
+func TestD11KilledAtEveryMoment(t *testing.T) {
 	t.Parallel()
 	const moments, networks = 32, 8
 	s := newSiege(t, 2)

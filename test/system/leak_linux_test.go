@@ -155,6 +155,23 @@ func (s *siege) during(least int, f func()) []*clearDatagram {
 	return <-sent
 }
 
+// everyPort sends UDP and TCP to every port there is.
+func (s *siege) everyPort() (list []*clearDatagram) {
+	for _, proto := range []uint8{17, 6} {
+		for port := 1; port < 1<<16; port++ {
+			for _, ends := range [][2]string{{"203.0.113.7", "10.4.0.1"}, {"2001:db8::7", "fd04::1"}} {
+				src, dst := netip.MustParseAddr(ends[0]), netip.MustParseAddr(ends[1])
+				c := s.drawer.whole(src, dst, proto, 88, uint16(port))
+				c.shape, c.packets = "every port", [][]byte{wrap(src, dst, proto, c.packets[0])}
+				s.stranger.Send(c.packets[0])
+				c.packets = nil
+				list = append(list, c)
+			}
+		}
+	}
+	return list
+}
+
 // A stage is a policy that is in force, nil for none at all.
 type stage struct {
 	name     string
@@ -253,7 +270,7 @@ func (s *siege) judge(what string, list []*clearDatagram, stages ...stage) {
 		return
 	}
 	s.t.Logf("%s: %d datagrams, %d arrived, %d did not", what, len(list), permitted, forbidden)
-	if permitted < len(list)/20 || forbidden < len(list)/10 && stages[0].compiled != nil {
+	if permitted < min(len(list)/20, 20) || forbidden < len(list)/10 && stages[0].compiled != nil {
 		s.t.Errorf("%s: that proves little", what)
 	}
 }
@@ -294,10 +311,10 @@ func (s *siege) around(list []*clearDatagram, n int, stages []stage) string {
 
 var open0 = stage{name: "no policy"}
 
-// TestLeak sends some ten thousand random clear datagrams of many shapes in both families, from outside and with forged sources, while the guarded host
+// TestD10D11NothingLeaks sends some ten thousand random clear datagrams of many shapes in both families, from outside and with forged sources, while the guarded host
 // starts, reloads, renews its SAs, is killed, restarts and stops. None that the policy forbids reaches a socket, none that it permits is lost, and each change
 // of the policy happens at one moment.
-func TestLeak(t *testing.T) {
+func TestD10D11NothingLeaks(t *testing.T) {
 	t.Parallel()
 	s := newSiege(t, 1)
 	one, two := s.stage("the first policy", closed(5000, 5009, 8)), s.stage("the second policy", closed(5004, 5014, 8))
@@ -315,6 +332,10 @@ func TestLeak(t *testing.T) {
 	phase("start", 1000, []stage{open0, one}, func() { s.g = s.world.Goipsec(s.a, closed(5000, 5009, 8)) })
 	s.pingable(s.a, "10.1.0.1", "10.1.0.2", s.g)
 	phase("running", 2000, []stage{one}, func() {})
+	s.judge("every port", s.everyPort(), one)
+	if n := s.g.Status().GuardDrops["unreadable"]; n == 0 {
+		t.Error("first fragments without ports, of which the host's own system refuses some too, were not refused by the guard")
+	}
 	phase("reload", 1000, []stage{one, two}, func() { s.g.Write(closed(5004, 5014, 8)); s.g.Must("reload") })
 	phase("reloads", 2000, []stage{two, one, two, one, two}, func() {
 		for _, text := range []string{closed(5000, 5009, 8), closed(5004, 5014, 8), closed(5000, 5009, 8), closed(5004, 5014, 8)} {
