@@ -216,8 +216,8 @@ func (x stage) permits(c *clearDatagram, port uint16) bool {
 	return first(x.compiled.Inbound) == policy.Permit && (c.local || first(x.compiled.Outbound) == policy.Permit)
 }
 
-// overtaken is how many datagrams behind a change may still have the fate that they would have had before it, if that is to be dropped.
-const overtaken = 8
+// lingering is how many datagrams behind a change may still be dropped by the rules of before.
+const lingering = 200
 
 // judge collects, and compares the fates of datagrams, in the order in which they were sent, with the policies in force one after the other: there must be one
 // moment for each change, before which everything is as the one says and behind which everything is as the next one says.
@@ -237,9 +237,9 @@ func (s *siege) judge(what string, list []*clearDatagram, stages ...stage) {
 			// What waits for somebody behind the host goes through the TUN, which ends with the process.
 			return !x.permits(c, port) || !c.certain || !c.local
 		}
-		// The kernel changes its rules at one moment, but has been seen to lose one of the next datagrams that the old ones would have dropped, of the family
-		// that did not come first. What arrives must fit, and what both permit must arrive.
-		if !arrived && at > 0 && n-changed <= overtaken && !stages[at-1].permits(c, port) {
+		// The new rules hold from one moment on, but the kernel takes the old ones away a moment later, those for IPv4 before those for IPv6: what they forbid may
+		// still be dropped. What arrives must fit, and what both permit must arrive.
+		if !arrived && at > 0 && n-changed <= lingering && !stages[at-1].permits(c, port) {
 			forbidden++
 			continue
 		}
