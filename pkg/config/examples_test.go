@@ -44,6 +44,11 @@ var exampleFiles = map[string]struct {
 		{"in 10.9.0.6 10.0.3.4 6 40000 443", "laptops", "negotiate"},
 		{"out 10.0.3.4 10.9.0.7 6 443 40000", "", ""},
 	}, []string{"a group shares the pre-shared key"}},
+	"connections.yaml": {"10.1.2.3", []sample{
+		{"out 10.1.2.3 10.9.8.7 6 40000 80", "office", "negotiate"},
+		{"in 198.51.100.7 10.1.2.3 6 50000 445", "no-shares-when-dialled-in", "block"},
+		{"out 10.1.2.3 198.51.100.7 6 40000 445", "", ""},
+	}, []string{"a group shares the pre-shared key"}},
 	"reject-all.yaml": {"192.0.2.1 2001:db8::1", []sample{
 		{"in 198.51.100.7 192.0.2.1 6 50000 443", "web", "permit"},
 		{"out 192.0.2.1 198.51.100.7 6 443 50000", "web", "permit"},
