@@ -82,24 +82,32 @@ func (e *Endpoint) warnAnew(before *policy.Compiled) {
 	}
 }
 
+// recent is what the system said last. What it cannot say now is taken to be as it was: an error must not look like a host without addresses, which would be one without filters.
+type recent struct {
+	addresses    []netip.Addr
+	byConnection map[policy.Connection][]netip.Addr
+	broadcasts   []netip.Addr
+	gateways     []netip.Addr
+}
+
 // look asks the system.
 func (h *systemHost) look(p *policy.Policy, uses bool) policy.LocalHost {
 	l := policy.LocalHost{Addresses: h.addresses(), Sources: h.tunnelSources(p)}
-	l.ByConnection, l.Broadcasts = interfaces(h.opts, h.name)
+	l.ByConnection, l.Broadcasts = h.interfaces()
 	if uses {
-		l.Live = liveServers(h.opts, l.Addresses)
+		l.Live = h.liveServers(l.Addresses)
 	}
 	return l
 }
 
 // interfaces sorts the host's addresses by the type of their interfaces, without those of the endpoint's own device, and lists the broadcast addresses.
-func interfaces(opts *Options, device string) (sorted map[policy.Connection][]netip.Addr, broadcasts []netip.Addr) {
-	ifs, err := route.Interfaces(device)
+func (h *systemHost) interfaces() (byConnection map[policy.Connection][]netip.Addr, broadcasts []netip.Addr) {
+	ifs, err := route.Interfaces(h.name)
 	if err != nil {
-		opts.Log.Error("the host's interfaces could not be read", "error", err)
-		return nil, nil
+		h.opts.Log.Error("the host's interfaces could not be read; they are taken to be what they were", "error", err)
+		return h.recent.byConnection, h.recent.broadcasts
 	}
-	sorted = map[policy.Connection][]netip.Addr{}
+	sorted := map[policy.Connection][]netip.Addr{}
 	for _, i := range ifs {
 		kind := policy.LAN
 		if i.RemoteAccess {
@@ -112,7 +120,8 @@ func interfaces(opts *Options, device string) (sorted map[policy.Connection][]ne
 		slices.SortFunc(list, netip.Addr.Compare)
 	}
 	slices.SortFunc(broadcasts, netip.Addr.Compare)
-	return sorted, slices.Compact(broadcasts)
+	h.recent.byConnection, h.recent.broadcasts = sorted, slices.Compact(broadcasts)
+	return h.recent.byConnection, h.recent.broadcasts
 }
 
 // tunnelSources asks the routes for the outer addresses of tunnels whose connection type depends on them.
@@ -133,16 +142,17 @@ func (h *systemHost) tunnelSources(p *policy.Policy) map[netip.Addr]netip.Addr {
 }
 
 // liveServers asks the system's files and its routing table.
-func liveServers(opts *Options, own []netip.Addr) map[policy.AddrKind][]netip.Addr {
-	files := live.Files{FS: opts.Files}
-	gateways, err := route.Gateways()
-	if err != nil {
-		opts.Log.Error("the default routes could not be read", "error", err)
+func (h *systemHost) liveServers(own []netip.Addr) map[policy.AddrKind][]netip.Addr {
+	files := live.Files{FS: h.opts.Files}
+	if gateways, err := route.Gateways(); err == nil {
+		h.recent.gateways = gateways
+	} else {
+		h.opts.Log.Error("the default routes could not be read; they are taken to be what they were", "error", err)
 	}
 	return map[policy.AddrKind][]netip.Addr{
 		policy.LiveDNS:     files.DNS(),
 		policy.LiveDHCP:    files.DHCP(func(a netip.Addr) bool { return slices.Contains(own, a) }),
-		policy.LiveGateway: gateways,
+		policy.LiveGateway: h.recent.gateways,
 	}
 }
 

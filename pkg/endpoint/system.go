@@ -37,6 +37,7 @@ type systemHost struct {
 	dropped  guard.Dropped // by those before it
 	paths    netio.PathEvents
 	known    knownSources
+	recent   recent
 	owned    families
 	compiled *policy.Compiled            // that the guard enforces
 	dynamic  []*policy.QuickModeFilter   // of the default response rule
@@ -56,10 +57,13 @@ func openHost(opts *Options) (host, error) {
 
 // addresses lists the host's own addresses; those of the TUN device are not among them, a rule's inner address is added by the policy.
 func (h *systemHost) addresses() []netip.Addr {
-	list, err := route.LocalAddrs(h.name)
-	if err != nil {
-		h.opts.Log.Error("the host's addresses could not be read", "error", err)
+	list := h.recent.addresses
+	if now, err := route.LocalAddrs(h.name); err == nil {
+		list = now
+	} else {
+		h.opts.Log.Error("the host's addresses could not be read; they are taken to be what they were", "error", err)
 	}
+	h.recent.addresses = slices.Clone(list)
 	if len(h.opts.Listen) == 0 {
 		return list
 	}
