@@ -239,6 +239,11 @@ func TestLevels(t *testing.T) {
 		{"OCSP by a delegate that may not sign", options{noLists, ocspAt("/ocsp")}, func(t *testing.T, w *world) {
 			w.put("/ocsp", answer(t, w.machine, w.root, w.root.Issue(t, "responder", responder, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement })))
 		}, ok, unk, "may not sign"},
+		{"OCSP by a delegate with a critical extension", options{noLists, ocspAt("/ocsp")}, func(t *testing.T, w *world) {
+			w.put("/ocsp", answer(t, w.machine, w.root, w.root.Issue(t, "responder", responder, func(c *x509.Certificate) {
+				c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 2}, Critical: true, Value: []byte{5, 0}}}
+			})))
+		}, ok, unk, "not understood"},
 		{"OCSP about another", options{noLists, ocspAt("/ocsp")}, func(t *testing.T, w *world) { w.put("/ocsp", answer(t, w.root, w.root, w.root)) }, ok, unk, "no response matching"},
 		{"OCSP about another authority's", options{noLists, ocspAt("/ocsp")}, func(t *testing.T, w *world) {
 			// One key answers for two authorities, as one made a responder by both; the number is the same.
