@@ -148,6 +148,17 @@ func TestP24DepthAndSize(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for says, der := range map[string][]byte{"too large": make([]byte, 101), "no DER": {0x30, 5, 0}, "something follows": {5, 0, 5, 0}} {
+		if err := Bounded(der, 100); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+	if err := Bounded(nest(maxDepth+1), 1<<20); err == nil || !strings.Contains(err.Error(), "too deeply") {
+		t.Error(err)
+	}
+	if _, err := ParseChain([][]byte{{1, 2, 3}, root.Cert.Raw}); causeOf(t, err) != Malformed {
+		t.Errorf("the peer's own was left out: %v", err)
+	}
 	if Bounded(nest(maxDepth), 1<<20) != nil || Bounded(root.Cert.Raw, MaxCertificate) != nil {
 		t.Error("what is allowed is refused")
 	}

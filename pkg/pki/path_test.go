@@ -444,6 +444,35 @@ func TestP25ConstraintsThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestP25WhatCannotBeTold: a name or a bound that fits nothing counts as excluded and as not permitted.
+func TestP25WhatCannotBeTold(t *testing.T) {
+	for _, c := range []struct {
+		kind        uint8
+		name, bound string
+	}{
+		{gnEmail, "nobody", "example.com"}, {gnURI, "http://192.0.2.1/", "example.com"}, {gnURI, "http:", "example.com"}, {gnURI, "%", "example.com"}, {gnIP, "\x01\x02", "\x0a\x00\x00\x00\xff\x00\x00\x00"},
+		{gnIP, "\x0a\x00\x00\x01", "\x0a"}, {gnDN, "no name", "0\x00"}, {gnDN, "0\x00", "no name"}, {0, "other", "other"},
+	} {
+		n := generalName{c.kind, []byte(c.name)}
+		if !n.within([]byte(c.bound), true) || n.within([]byte(c.bound), false) {
+			t.Errorf("%+v", c)
+		}
+	}
+	for _, c := range []struct {
+		kind        uint8
+		name, bound string
+		in          bool
+	}{
+		{gnEmail, "a@example.com", "a@example.com", true}, {gnEmail, "a@EXAMPLE.com", "a@example.com", true}, {gnEmail, "b@example.com", "a@example.com", false}, {gnEmail, "A@example.com", "a@example.com", false},
+		{gnDNS, "a.example.com", "", true}, {gnDNS, "example.com", ".example.com", false}, {gnIP, "\x0a\x00\x00\x01", strings.Repeat("\x00", 32), false},
+	} {
+		n := generalName{c.kind, []byte(c.name)}
+		if n.within([]byte(c.bound), true) != c.in || n.within([]byte(c.bound), false) != c.in {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // TestP24NamesAreBounded: under an authority that is bound to some names, a certificate with more of them than are compared is refused.
 func TestP24NamesAreBounded(t *testing.T) {
 	bound := testpki.Root(t, "Root", func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} })
