@@ -56,13 +56,3 @@ func (s *socketProber) next(deadline time.Time, mine func([]byte) (string, bool)
 		}
 	}
 }
-
-// wayByDialling asks the system for the source of packets to an address by connecting a UDP socket, which sends nothing.
-func wayByDialling(to netip.Addr) (way, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, ikePort)))
-	if err != nil {
-		return way{}, err
-	}
-	defer conn.Close()
-	return way{source: conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()}, nil
-}

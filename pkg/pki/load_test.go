@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -345,7 +346,11 @@ func TestD6KeysAreNeverPrinted(t *testing.T) {
 		if k, ok := id.Key.(*rsa.PrivateKey); ok {
 			secret = k.D.String()
 		} else {
-			secret = testpkiECDSA(id).D.String()
+			raw, err := testpkiECDSA(id).Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			secret = new(big.Int).SetBytes(raw).String()
 		}
 		type hideout struct {
 			c  Credential

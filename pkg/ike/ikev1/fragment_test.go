@@ -160,7 +160,9 @@ func TestP10FragmentLimits(t *testing.T) {
 	}
 	// Many who have not proved themselves, most of them from one network: they push out each other, and the one from elsewhere gets through.
 	honest := cookiePair{isakmp.Cookie{0xff}, isakmp.Cookie{1}}
-	message := m.keepFragment(start, honest, false, prefixOf(netip.MustParseAddr("198.51.100.1")), 0, part(1, 1))
+	if early := m.keepFragment(start, honest, false, prefixOf(netip.MustParseAddr("198.51.100.1")), 0, part(1, 1)); early != nil {
+		t.Errorf("half a message is one of %d bytes", len(early))
+	}
 	for i := range 5000 {
 		pair := cookiePair{isakmp.Cookie{byte(i), byte(i >> 8)}, isakmp.Cookie{2}}
 		for number := range uint8(20) {
@@ -172,7 +174,7 @@ func TestP10FragmentLimits(t *testing.T) {
 	}
 	last := part(1, 2)
 	last.Last = true
-	if message = m.keepFragment(start, honest, false, prefixOf(netip.MustParseAddr("198.51.100.1")), 0, last); len(message) != 2800 {
+	if message := m.keepFragment(start, honest, false, prefixOf(netip.MustParseAddr("198.51.100.1")), 0, last); len(message) != 2800 {
 		t.Errorf("the honest one's message has %d bytes", len(message))
 	}
 	if m.fragments.unproven.held < maxUnprovenFragments/2 {
