@@ -106,7 +106,7 @@ func (m *writer) traffic(s *endpoint.Status) {
 	for _, p := range []struct {
 		name string
 		n    uint64
-	}{{"from-tun", t.FromTUN}, {"sealed", t.Sealed}, {"permitted", t.Permitted}, {"soft", t.Soft}, {"soft", t.Soft}, {"received", t.Received}, {"opened", t.Opened}, {"delivered", t.Delivered}} {
+	}{{"from-tun", t.FromTUN}, {"sealed", t.Sealed}, {"permitted", t.Permitted}, {"soft", t.Soft}, {"received", t.Received}, {"opened", t.Opened}, {"delivered", t.Delivered}} {
 		packets.count(p.n, "stage", p.name)
 	}
 	m.metric("goipsec_packets_waiting", gauge, "Packets that wait for a negotiation.").count(t.Waiting)

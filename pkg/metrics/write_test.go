@@ -40,7 +40,7 @@ func parse(t *testing.T, text []byte) map[string]*dto.MetricFamily {
 		t.Fatalf("%v in:\n%s", err, text)
 	}
 	line := regexp.MustCompile(`^(# HELP [a-z_]+ [^\n]+|# TYPE [a-z_]+ (counter|gauge)|([a-z_]+)(\{[a-z_]+="(\\[\\"n]|[^"\\\n])*"(,[a-z_]+="(\\[\\"n]|[^"\\\n])*")*\})? -?[0-9.e+]+)$`)
-	current, seen := "", map[string]bool{}
+	current, seen, series := "", map[string]bool{}, map[string]bool{}
 	for l := range strings.Lines(string(text)) {
 		l = strings.TrimSuffix(l, "\n")
 		m := line.FindStringSubmatch(l)
@@ -56,6 +56,11 @@ func parse(t *testing.T, text []byte) map[string]*dto.MetricFamily {
 		}
 		if m[3] != "" && m[3] != current {
 			t.Errorf("a sample of %s stands under %s", m[3], current)
+		}
+		if name := m[3] + m[4]; m[3] != "" && series[name] {
+			t.Errorf("%s stands twice", name)
+		} else {
+			series[name] = true
 		}
 	}
 	for name, f := range families {
