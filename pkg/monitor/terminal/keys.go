@@ -121,9 +121,15 @@ func (m Model) typeKey(name, text string) (tea.Model, tea.Cmd) {
 	case "ctrl+u":
 		m.typed = ""
 	default:
-		if t := onlyLine(text); len(m.typed)+len(t) <= maxSearch {
-			m.typed += t
-		}
+		return m.typeText(text)
+	}
+	return m.find(m.typed)
+}
+
+// typeText adds what was typed or pasted to the search. What would make it longer than an endpoint takes is left out as a whole.
+func (m Model) typeText(text string) (tea.Model, tea.Cmd) {
+	if t := onlyLine(text); len(m.typed)+len(t) <= maxSearch {
+		m.typed += t
 	}
 	return m.find(m.typed)
 }

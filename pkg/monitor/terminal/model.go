@@ -119,7 +119,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m.key(msg)
 	case tea.PasteMsg:
 		if m.typing {
-			m.typed += onlyLine(msg.Content)
+			return m.typeText(msg.Content)
 		}
 	}
 	return m, nil

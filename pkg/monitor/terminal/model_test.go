@@ -321,3 +321,16 @@ func TestP20PastedControlsAreLeftOut(t *testing.T) {
 		t.Errorf("%q", s.typed)
 	}
 }
+
+// A paste is searched at once, and is no longer than an endpoint takes.
+func TestAPasteIsTyped(t *testing.T) {
+	s := show(t, &lab{filters: 1500}, 80, 24)
+	s.press("3", "right", "/")
+	s.send(tea.PasteMsg{Content: "10.3."})
+	s.see("10.3.0.0/24")
+	s.seeNot("10.0.0.0/24")
+	s.send(tea.PasteMsg{Content: strings.Repeat("a", maxSearch)})
+	if s.typed != "10.3." || s.search != "10.3." {
+		t.Errorf("typed %d bytes, searched %d", len(s.typed), len(s.search))
+	}
+}
