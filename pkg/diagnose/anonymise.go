@@ -34,7 +34,9 @@ func newAnonymiser(names []string) (*anonymiser, error) {
 	slices.SortStableFunc(names, func(x, y string) int { return len(y) - len(x) }) // the longest first, or a part of it would be found
 	var pairs []string
 	for i, s := range names {
-		pairs = append(pairs, s, fmt.Sprintf("name-%d", i+1))
+		for _, form := range written(s) {
+			pairs = append(pairs, form, fmt.Sprintf("name-%d", i+1))
+		}
 	}
 	a.names = strings.NewReplacer(pairs...)
 	return a, nil

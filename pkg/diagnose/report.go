@@ -56,8 +56,9 @@ type Member struct {
 	Data  []byte
 }
 
-// NewReport gathers what somebody else needs in order to help. Key files, certificates, key logs and the environment are not read; the secrets of the policy
-// file are taken out, and whatever equals one of them is looked for in everything else.
+// NewReport gathers what somebody else needs in order to help. Nothing of key files, certificates, key logs or the environment is put into it: of key files it
+// knows what Policies hold, in order to look for it. The secrets of the policy file are taken out, and whatever equals one of them, or a key of Policies, is
+// looked for in everything else.
 func NewReport(o ReportOptions) (*Report, error) {
 	r := &Report{Anonymised: o.Anonymise, time: o.Doctor.Now}
 	names, found := r.gather(&o)
@@ -95,7 +96,7 @@ func (r *Report) gather(o *ReportOptions) (names []string, found []policy.Secret
 	if s := o.Doctor.Status; s != nil {
 		r.addJSON("status.json", "the running instance: policy, SAs, traffic, drops, failures", s)
 		r.addJSON("events.json", "its last events", o.Events)
-		names = append(names, namesOfStatus(s)...)
+		names = append(append(names, namesOfStatus(s)...), namesOfEvents(o.Events)...)
 	}
 	if o.File != nil {
 		red := config.Redact(o.Doctor.PolicyPath, o.File, isThere)
@@ -220,21 +221,46 @@ func (r *Report) Write(w io.Writer) error {
 func namesOfStatus(s *endpoint.Status) (names []string) {
 	names = append(names, s.Policy.Name, s.Instance)
 	for _, p := range s.Peers {
-		names = append(names, p.Rule)
-		if !strings.ContainsAny(p.RemoteID, "=,") { // of a distinguished name each part
-			names = append(names, p.RemoteID)
-			continue
-		}
-		for part := range strings.SplitSeq(p.RemoteID, ",") {
-			if _, value, ok := strings.Cut(part, "="); ok {
-				names = append(names, strings.TrimSpace(value))
-			}
+		names = append(append(names, p.Rule, p.User), namesOfIdentity(p.RemoteID)...)
+	}
+	for i := range s.Failures {
+		f := &s.Failures[i]
+		names = append(names, f.Rule)
+		for _, id := range f.Identities {
+			names = append(names, namesOfIdentity(id)...)
 		}
 	}
 	for _, c := range s.Children {
 		names = append(names, c.Rule)
 	}
 	return append(names, directories(s.ConfigPath)...)
+}
+
+// namesOfEvents are the names in events: of peers that are gone, and of rules and policies that were before.
+func namesOfEvents(list []endpoint.Event) (names []string) {
+	for i := range list {
+		ev := &list[i]
+		names = append(names, ev.Rule, ev.Policy)
+		for _, id := range ev.Identities {
+			names = append(names, namesOfIdentity(id)...)
+		}
+	}
+	return names
+}
+
+// namesOfIdentity are what is to be replaced of an identity: all of it, or of a distinguished name each value, the pieces of one with commas too.
+func namesOfIdentity(id string) (names []string) {
+	if !strings.ContainsAny(id, "=,") {
+		return []string{strings.TrimPrefix(id, "keyid:")}
+	}
+	for part := range strings.SplitSeq(id, ",") {
+		value := part
+		if _, v, ok := strings.Cut(part, "="); ok {
+			value = v
+		}
+		names = append(names, strings.Trim(value, ` \"`))
+	}
+	return names
 }
 
 // directories are the parts of a path that say something about its owner.

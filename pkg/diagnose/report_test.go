@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -242,5 +243,44 @@ func TestAnonymisedAddressesKeepTheirSubnets(t *testing.T) {
 	}
 	if got := string(a.apply([]byte("to [2001:db8::5]:4500, 10.0.0.1:500: and 10.0.0.1."))); strings.Contains(got, "db8::5") || strings.Contains(got, "10.0.0.1") || strings.Count(got, one("10.0.0.1").String()) != 2 {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestAnAnonymousReportForgetsWhoIsGone: peers that events and failures name, and that neither the status nor the policy file does.
+func TestAnAnonymousReportForgetsWhoIsGone(t *testing.T) {
+	o, _ := sample(t)
+	o.Anonymise = true
+	o.Events = append(o.Events, endpoint.Event{Kind: endpoint.EventPeerUp, Rule: "to-former-branch", What: "main-mode SA 7 with gone.elsewhere.example is established", Identities: []string{"gone.elsewhere.example"}},
+		endpoint.Event{Kind: endpoint.EventFailure, What: `refused: "C=CH, O=Quux & Zürcher, CN=mallory-7": it is expired`, Identities: []string{"C=CH, O=Quux & Zürcher, CN=mallory-7"}},
+		endpoint.Event{Kind: endpoint.EventFailure, What: fmt.Sprintf("refused: %+q", "O=Grüezi, Inc."), Identities: []string{"O=Grüezi, Inc."}},
+		endpoint.Event{Kind: endpoint.EventReload, What: `reloaded: policy "formerly" is in force`, Policy: "formerly"})
+	o.Doctor.Status.Failures = []endpoint.Failure{{What: "the peer proved to be stranger.example, but wanted.example is expected", Identities: []string{"stranger.example", "wanted.example"}}}
+	o.Doctor.Status.Peers = append(o.Doctor.Status.Peers, endpoint.Peer{User: "caroline"})
+	r, err := NewReport(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range unpack(t, r) {
+		for _, who := range []string{"to-former-branch", "elsewhere", "Quux", "rcher", "mallory", "ezi", "Inc", "formerly", "stranger", "wanted", "caroline"} {
+			if strings.Contains(text, who) {
+				t.Errorf("%s holds %q:\n%.3000s", name, who, text)
+			}
+		}
+	}
+}
+
+// TestEscapesHideNoKey: a key is found as quotes and JSON write it, and as JSON writes what stands in quotes.
+func TestEscapesHideNoKey(t *testing.T) {
+	const key = `k&y<f>"or\ä-0123`
+	o, _ := sample(t)
+	o.Policies = []*policy.Policy{{Rules: []*policy.Rule{{Auth: []policy.AuthMethod{{PSK: policy.NewSecret([]byte(key))}}}}}}
+	o.Doctor.Status.Warnings = []string{"plain " + key, fmt.Sprintf("quoted %q", key), fmt.Sprintf("in ASCII %+q", key)}
+	r, err := NewReport(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := unpack(t, r)
+	if strings.Contains(files["status.json"], "-0123") || !strings.Contains(files["MANIFEST.txt"], "status.json: a key of the policy, which stood there 3 times") {
+		t.Errorf("%s\n%s", files["MANIFEST.txt"], files["status.json"])
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goipsec/goipsec/pkg/policy"
@@ -51,8 +54,8 @@ func longEnough(list []policy.Secret) (secrets [][]byte) {
 // sweep takes a secret out of every member, in each form in which one is written.
 func (r *Report) sweep(secret []byte) {
 	h := hex.EncodeToString(secret)
-	forms := []string{string(secret), h, strings.ToUpper(h), base64.StdEncoding.EncodeToString(secret), base64.RawStdEncoding.EncodeToString(secret),
-		base64.URLEncoding.EncodeToString(secret), base64.RawURLEncoding.EncodeToString(secret)}
+	forms := append(written(string(secret)), h, strings.ToUpper(h), base64.StdEncoding.EncodeToString(secret), base64.RawStdEncoding.EncodeToString(secret),
+		base64.URLEncoding.EncodeToString(secret), base64.RawURLEncoding.EncodeToString(secret))
 	for i := range r.Members {
 		m := &r.Members[i]
 		n := 0
@@ -65,3 +68,21 @@ func (r *Report) sweep(secret []byte) {
 		}
 	}
 }
+
+// written are the ways in which a report writes a text: as it is, in quotes (%q and %+q), and either of them within JSON. The longest come first, or a part
+// of one would be found.
+func written(s string) []string {
+	forms := []string{s, bare(strconv.Quote(s)), bare(strconv.QuoteToASCII(s))}
+	for _, form := range forms[:3] {
+		if data, err := json.Marshal(form); err == nil {
+			forms = append(forms, bare(string(data)))
+		}
+	}
+	slices.Sort(forms)
+	forms = slices.Compact(forms)
+	slices.SortStableFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	return forms
+}
+
+// bare is a text without the quotes round it.
+func bare(quoted string) string { return quoted[1 : len(quoted)-1] }

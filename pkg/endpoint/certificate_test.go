@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,8 @@ func TestP25NobodyIsSomebodyElse(t *testing.T) {
 		}
 		if r := judgePeer(context.Background(), time.Now(), question(root, alice, id, "", t), pki.Rules{}, saysYes{}); r == nil || r.Notify != isakmp.InvalidIDInformation {
 			t.Errorf("alice as bob by %s: %v", kind, r)
+		} else if names := r.Failure.Identities; !slices.Contains(names, id.String()) || !slices.Contains(names, "alice.example") {
+			t.Errorf("%q names %q", r.Failure.What, names) // so that a report can leave them out
 		}
 	}
 	for kind, id := range ids(alice, "alice", "1") {

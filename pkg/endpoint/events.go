@@ -331,7 +331,7 @@ func (e *Endpoint) removeChild(id uint64) {
 
 func (e *Endpoint) negotiationFailed(now time.Time, ev isakmp.Failed) {
 	f := Failure{Filter: ev.Filter, Local: ev.Local, Remote: ev.Remote, What: ev.Failure.What, Why: ev.Failure.Why, Next: ev.Failure.Next, Detail: ev.Failure.Detail,
-		Stage: string(ev.Failure.Stage), Answered: ev.Failure.Answered}
+		Stage: string(ev.Failure.Stage), Answered: ev.Failure.Answered, Identities: ev.Failure.Identities}
 	if rule := e.ruleOf(ev.Filter); rule != nil {
 		f.Rule = rule.Name
 	}

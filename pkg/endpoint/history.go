@@ -40,6 +40,9 @@ type Event struct {
 	Next   string         `json:"next,omitempty"`
 	Detail string         `json:"detail,omitempty"` // several lines
 	Count  uint64         `json:"count"`            // how often in a row
+	// Identities and Policy are those that the texts name.
+	Identities []string `json:"identities,omitempty"`
+	Policy     string   `json:"policy,omitempty"`
 }
 
 // maxEvents is how many events are remembered.
@@ -87,8 +90,12 @@ func (h *history) newestFirst() []Event {
 }
 
 func (e *Endpoint) notePeerUp(now time.Time, p *isakmp.PeerInfo) {
-	e.history.note(now, Event{Kind: EventPeerUp, Rule: p.Rule, Local: p.Local, Remote: p.Remote, SA: p.ID,
-		What: fmt.Sprintf("main-mode SA %d with %s is established, %s", p.ID, orDash(p.RemoteID), role(p.Initiator))})
+	ev := Event{Kind: EventPeerUp, Rule: p.Rule, Local: p.Local, Remote: p.Remote, SA: p.ID,
+		What: fmt.Sprintf("main-mode SA %d with %s is established, %s", p.ID, orDash(p.RemoteID), role(p.Initiator))}
+	if p.RemoteID != "" {
+		ev.Identities = []string{p.RemoteID}
+	}
+	e.history.note(now, ev)
 }
 
 func (e *Endpoint) notePeerDown(now time.Time, ev isakmp.PeerDown) {
@@ -111,14 +118,14 @@ func (e *Endpoint) noteChildDown(now time.Time, c *child, reason string) {
 }
 
 func (e *Endpoint) noteFailure(now time.Time, f *Failure) {
-	e.history.note(now, Event{Kind: EventFailure, Rule: f.Rule, Local: f.Local, Remote: f.Remote, What: f.What, Why: f.Why, Next: f.Next, Detail: f.Detail})
+	e.history.note(now, Event{Kind: EventFailure, Rule: f.Rule, Local: f.Local, Remote: f.Remote, What: f.What, Why: f.Why, Next: f.Next, Detail: f.Detail, Identities: f.Identities})
 }
 
 // noteReload remembers how a change of policy ended. what says it for the good end.
 func (e *Endpoint) noteReload(now time.Time, what string, err error) {
 	ev := Event{Kind: EventReload, What: what}
 	if e.policy != noPolicy {
-		ev.What = fmt.Sprintf("%s: policy %q is in force", what, e.policy.Name)
+		ev.What, ev.Policy = fmt.Sprintf("%s: policy %q is in force", what, e.policy.Name), e.policy.Name
 	}
 	if err != nil {
 		ev = Event{Kind: EventReloadRefused, What: "the policy was not changed", Why: err.Error(), Next: "correct the file and reload; goipsec policy check names every error"}

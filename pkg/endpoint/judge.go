@@ -50,13 +50,32 @@ func (e *Endpoint) judge(ask isakmp.Ask) {
 	}()
 }
 
-// judgePeer decides whether a peer is who it says it is: its certificate's path must end in an authority of one of the rule's certificate methods, hold
-// the identity that the peer shows and that the method wants, and not be revoked. Of several reasons to refuse, that of the path that came furthest is told.
+// judgePeer decides as decide does. A refusal says whom its text may name.
 func judgePeer(ctx context.Context, now time.Time, ask *isakmp.Ask, rules pki.Rules, revoked revocationCheck) *isakmp.Refusal {
 	sent, err := pki.ParseChain(ask.Certificates)
 	if err != nil {
 		return refusalOf(err)
 	}
+	r := decide(ctx, now, ask, sent, rules, revoked)
+	if r == nil {
+		return nil
+	}
+	list := append([]string{ask.Identity.String()}, pki.Named(sent)...)
+	for i := range ask.Rule.Auth {
+		if a := &ask.Rule.Auth[i]; a.Kind == policy.Certificate && !a.Cert.Remote.IsZero() {
+			list = append(list, a.Cert.Remote.String())
+		}
+	}
+	r.Failure.Identities = list[:min(len(list), maxNamed)]
+	return r
+}
+
+// maxNamed bounds the identities that are kept with a failure: a certificate may hold hundreds.
+const maxNamed = 32
+
+// decide decides whether a peer is who it says it is: its certificate's path must end in an authority of one of the rule's certificate methods, hold
+// the identity that the peer shows and that the method wants, and not be revoked. Of several reasons to refuse, that of the path that came furthest is told.
+func decide(ctx context.Context, now time.Time, ask *isakmp.Ask, sent []*x509.Certificate, rules pki.Rules, revoked revocationCheck) *isakmp.Refusal {
 	id, err := pki.ParseIdentity(uint8(ask.Identity.Type), ask.Identity.Data)
 	if err != nil {
 		return refusalOf(err)

@@ -69,6 +69,9 @@ func TestListsOfARunningPair(t *testing.T) {
 	kinds := map[EventKind]bool{}
 	for _, ev := range listed(t, a, Query{List: ListEvents}).Events {
 		kinds[ev.Kind] = true
+		if ev.Kind == EventPeerUp && (len(ev.Identities) != 1 || !strings.Contains(ev.What, ev.Identities[0])) {
+			t.Errorf("%q names %q", ev.What, ev.Identities)
+		}
 	}
 	if !kinds[EventPeerUp] || !kinds[EventChildUp] {
 		t.Errorf("events: %v", kinds)

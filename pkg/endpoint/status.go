@@ -223,6 +223,8 @@ type Failure struct {
 	Stage string `json:"stage,omitempty"`
 	// Answered is set if the peer had sent any reply at all.
 	Answered bool `json:"answered"`
+	// Identities are those that the texts name.
+	Identities []string `json:"identities,omitempty"`
 }
 
 // Traffic holds the data plane's counters, in packets unless named otherwise. Every packet that came in by the TUN is sealed, permitted,

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,9 @@ func TestExplanations(t *testing.T) {
 					continue
 				}
 				// A responder keeps nothing of what it refused, and says it again when message 1 comes again.
+				if c.name == "identity" && n == 1 && (len(f) == 0 || !slices.Equal(f[0].Failure.Identities, []string{"a.example", "c.example"})) {
+					t.Errorf("the identities named: %+v", f)
+				}
 				if len(f) == 0 || n == 0 && len(f) != 1 || len(f) > 5 {
 					t.Fatalf("host %d: %d failures, want one: %+v", n, len(f), f)
 				}

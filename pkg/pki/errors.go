@@ -3,6 +3,7 @@ package pki
 import (
 	"crypto/x509"
 	"fmt"
+	"slices"
 )
 
 // Cause says why a certificate, a chain or an identity was refused.
@@ -91,4 +92,16 @@ func quote(s string) string {
 		s, cut = s[:maxShown], "…"
 	}
 	return fmt.Sprintf("%+q%s", s, cut)
+}
+
+// Named lists by what names errors may call certificates and their authorities, as they cut them.
+func Named(list []*x509.Certificate) (names []string) {
+	for _, c := range list {
+		for _, s := range append(Identities(c), FormatDN(c.RawIssuer)) {
+			if s = s[:min(len(s), maxShown)]; s != "" && !slices.Contains(names, s) {
+				names = append(names, s)
+			}
+		}
+	}
+	return names
 }

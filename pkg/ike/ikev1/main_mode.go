@@ -398,9 +398,10 @@ func (s *mainMode) checkID(id isakmp.Identification) error {
 		return nil
 	}
 	return &isakmp.Refusal{Notify: isakmp.InvalidIDInformation, Failure: isakmp.Failure{
-		What: fmt.Sprintf("the peer proved to be %s, but %s is expected", id, want),
-		Why:  "the identity that the peer sends is not the one of the rule",
-		Next: fmt.Sprintf("set the rule's remote identity to %s if that is the right peer, or correct the peer's local identity", id)}}
+		What:       fmt.Sprintf("the peer proved to be %s, but %s is expected", id, want),
+		Why:        "the identity that the peer sends is not the one of the rule",
+		Next:       fmt.Sprintf("set the rule's remote identity to %s if that is the right peer, or correct the peer's local identity", id),
+		Identities: []string{id.String(), want.String()}}}
 }
 
 func mainModeMismatch(seen []offer, allowed []phase1Suite) isakmp.Failure {

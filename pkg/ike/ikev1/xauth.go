@@ -163,7 +163,8 @@ func (m *Machine) concludeLogin(now time.Time, s *mainMode, ok bool) {
 
 func (m *Machine) refuseLogin(now time.Time, s *mainMode) {
 	f := isakmp.Failure{What: fmt.Sprintf("the peer was not let in (XAUTH) as %q, from %v", isakmp.Escape(s.exam.user), s.remote),
-		Why: "its name or password is wrong, or it tried too often", Next: "compare with users_file, or wait half a minute", Answered: true}
+		Why: "its name or password is wrong, or it tried too often", Next: "compare with users_file, or wait half a minute", Answered: true,
+		Identities: []string{isakmp.Escape(s.exam.user)}}
 	if m.mayComplain(now) {
 		m.failAttempt(now, s, f)
 		return
@@ -206,7 +207,8 @@ func (s *mainMode) logIn(x isakmp.Configuration) (answer isakmp.Configuration, t
 	answer.Type = isakmp.ConfigReply
 	if s.exam.over {
 		return answer, nil, &attemptError{isakmp.Failure{What: fmt.Sprintf("the gateway asks again for name and password of %q (XAUTH)", client.User),
-			Why: "one of them is wrong, or it wants a second factor", Next: "compare user and password_file with what the gateway knows", Answered: true}}
+			Why: "one of them is wrong, or it wants a second factor", Next: "compare user and password_file with what the gateway knows", Answered: true,
+			Identities: []string{client.User}}}
 	}
 	for _, a := range x.Attributes {
 		switch {
@@ -238,7 +240,7 @@ func (s *mainMode) takeStatus(x isakmp.Configuration) (answer isakmp.Configurati
 	answer = isakmp.Configuration{Type: isakmp.ConfigAck, Attributes: []isakmp.Attribute{{Type: isakmp.XAuthStatus, Basic: true, Value: []byte{0, 0}}}}
 	if !isNumber(status, xauthOK) {
 		f := isakmp.Failure{What: fmt.Sprintf("the gateway did not let in %q (XAUTH)", s.auth.XAuth.User), Why: "name or password is wrong, or the gateway does not let this user in now",
-			Next: "compare user and password_file with what the gateway knows", Answered: true}
+			Next: "compare user and password_file with what the gateway knows", Answered: true, Identities: []string{s.auth.XAuth.User}}
 		return answer, func(now time.Time) { s.m.failAttempt(now, s, f) }, nil
 	}
 	// Praise without a test is not believed: nothing is let in, or out, that was not asked for.

@@ -131,6 +131,8 @@ type Failure struct {
 	Answered bool
 	// Stage is how far the negotiation had come; "" where it had not begun or was over.
 	Stage Stage
+	// Identities are those that the texts name, so that they can be found there and replaced.
+	Identities []string
 }
 
 // Stage is a part of a negotiation.
