@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -20,11 +21,17 @@ func readSource(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, interchange.MaxSource+1))
 }
 
-// readWithMode reads a file that a policy names.
+// errNoFile is the error for what a source names and is no file: a named pipe, say, from which nothing may ever come.
+var errNoFile = errors.New("it is no regular file")
+
+// readWithMode reads a file that a policy names. Its name may come from the source, which nobody has to trust.
 func readWithMode(name string) ([]byte, os.FileMode, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: errNoFile}
 	}
 	data, err := readSource(name)
 	return data, info.Mode(), err
@@ -108,6 +115,13 @@ func importOptions(source string, files importFiles, out string) (interchange.Op
 			name, err := inside(name)
 			if err != nil {
 				return nil, err
+			}
+			info, err := root.Stat(name)
+			if err != nil {
+				return nil, err
+			}
+			if !info.Mode().IsRegular() {
+				return nil, errNoFile
 			}
 			f, err := root.Open(name)
 			if err != nil {

@@ -98,9 +98,14 @@ func (a *arguments) value(tag string) string {
 }
 
 // bind gives each word its tag: by its name, which may be shortened to what is unique, or by its place, which is behind that of the
-// word before it.
-func (n *netsh) bind(c command, name string, list []word) *arguments {
-	a := &arguments{command: name, line: c.line}
+// word before it. Of a command with a word that has no tag, which Windows refuses, nothing is left: without that word it would be another
+// command.
+func (n *netsh) bind(c command, name string, list []word) (a *arguments, ok bool) {
+	refuse := func(format string, args ...any) (*arguments, bool) {
+		n.lost(c.line, "%s: "+format+": the command is left out", append([]any{name}, args...)...)
+		return nil, false
+	}
+	a = &arguments{command: name, line: c.line}
 	tags := netshTags[name]
 	var plain, placed []string
 	for _, t := range tags {
@@ -116,14 +121,11 @@ func (n *netsh) bind(c command, name string, list []word) *arguments {
 		switch {
 		case w.tagged && matches == 1:
 		case w.tagged && matches > 1:
-			n.lost(c.line, "%s: the tag %s is short for several: its value is left out", name, quote(w.tag))
-			continue
+			return refuse("the tag %s is short for several", quote(w.tag))
 		case w.tagged && secret:
-			n.lost(c.line, "%s: what stands behind the pre-shared key belongs to no tag; if it is part of the key, the key needs quotes", name)
-			continue
+			return refuse("what stands behind the pre-shared key belongs to no tag (if it is part of the key, the key needs quotes)")
 		case w.tagged:
-			n.lost(c.line, "%s has no tag %s: its value is left out", name, quote(w.tag))
-			continue
+			return refuse("there is no tag %s", quote(w.tag))
 		case n.moreMethods(a, w):
 			continue
 		case secret:
@@ -133,8 +135,7 @@ func (n *netsh) bind(c command, name string, list []word) *arguments {
 		case next < len(placed):
 			tag = placed[next]
 		default:
-			n.lost(c.line, "%s takes no more values: one is left out", name)
-			continue
+			return refuse("it takes no more values")
 		}
 		if at := slices.Index(placed, tag); at >= 0 {
 			next = at + 1
@@ -145,7 +146,7 @@ func (n *netsh) bind(c command, name string, list []word) *arguments {
 	if c.open {
 		n.lost(c.line, "%s: a quote is opened and not closed; the last value ends with the line", name)
 	}
-	return a
+	return a, true
 }
 
 // moreMethods takes a word for one more security method if it looks like one and stands behind others: the quotes around the list are

@@ -140,9 +140,11 @@ func (n *netsh) setAction(a *arguments) {
 	}
 }
 
-// changeAction applies the tags of a command. It changes nothing and returns false if the action itself cannot be read: what packets meet
-// is not guessed.
-func (n *netsh) changeAction(a *arguments, x *netshAction) bool {
+// changeAction applies the tags of a command. It changes nothing and returns false if the action itself cannot be read, or what may pass
+// in clear: what packets meet is not guessed.
+func (n *netsh) changeAction(a *arguments, was *netshAction) bool {
+	changed := *was
+	x := &changed
 	if s, given := a.last("action"); given {
 		word, _ := shortened(strings.TrimSpace(s), []string{"permit", "block", "negotiate"})
 		kind, ok := map[string]policy.ActionKind{"permit": policy.Permit, "block": policy.Block, "negotiate": policy.Negotiate}[word]
@@ -153,13 +155,14 @@ func (n *netsh) changeAction(a *arguments, x *netshAction) bool {
 		x.kind = kind
 	}
 	n.described(a, &x.description)
-	n.flag(a, "qmpfs", &x.pfs)
-	n.flag(a, "inpass", &x.pass)
-	n.flag(a, "soft", &x.soft)
+	if !n.flags(a, map[string]*bool{"qmpfs": &x.pfs, "inpass": &x.pass, "soft": &x.soft}) {
+		return false
+	}
 	if s, given := a.last("qmsecmethods"); given {
 		x.methods = quickMethods(s, func(err error) { n.lost(a.line, "%s: a security method is left out: %v", a.command, err) })
 		x.stated = true
 	}
+	*was = changed
 	return true
 }
 

@@ -148,7 +148,9 @@ func (n *netsh) addRule(a *arguments) {
 		return
 	}
 	r := &netshRule{line: a.line, name: rule, active: true, connection: "all"}
-	n.changeRule(a, r)
+	if !n.changeRule(a, r) {
+		return
+	}
 	if r.list == nil || r.action == nil {
 		n.lost(a.line, "add rule: the rule %s is left out: it needs a filter list and a filter action that are there", quote(rule))
 		return
@@ -177,8 +179,7 @@ func (n *netsh) ruleOf(a *arguments) (*netshPolicy, *netshRule) {
 }
 
 func (n *netsh) setRule(a *arguments) {
-	if p, r := n.ruleOf(a); r != nil {
-		n.changeRule(a, r)
+	if p, r := n.ruleOf(a); r != nil && n.changeRule(a, r) {
 		n.renamed(a, r.name, func(s string) bool { return p.rule(s) != nil }, func(s string) { p.rules.rename(r, s) })
 	}
 }
@@ -193,13 +194,17 @@ func (n *netsh) deleteRule(a *arguments) {
 	}
 }
 
-// changeRule applies the tags of a command.
-func (n *netsh) changeRule(a *arguments, r *netshRule) {
+// changeRule applies the tags of a command. It changes nothing and returns false if one of those cannot be read that say which packets
+// the rule is for, or whether it applies.
+func (n *netsh) changeRule(a *arguments, was *netshRule) bool {
+	changed := *was
+	r := &changed
 	if s, given := a.last("filterlist"); given {
 		if l := n.filterList(strings.TrimSpace(s)); l != nil {
 			r.list = l
 		} else {
 			n.missing(a, "filter list", s)
+			return false
 		}
 	}
 	if s, given := a.last("filteraction"); given {
@@ -207,6 +212,7 @@ func (n *netsh) changeRule(a *arguments, r *netshRule) {
 			r.action = x
 		} else {
 			n.missing(a, "filter action", s)
+			return false
 		}
 	}
 	if s, given := a.last("tunnel"); given {
@@ -216,14 +222,19 @@ func (n *netsh) changeRule(a *arguments, r *netshRule) {
 		if word, matches := shortened(strings.TrimSpace(s), []string{"lan", "dialup", "all"}); matches == 1 {
 			r.connection = word
 		} else {
-			n.lost(a.line, "%s: conntype is lan, dialup or all", a.command)
+			n.lost(a.line, "%s: conntype is lan, dialup or all: the command is left out", a.command)
+			return false
 		}
 	}
-	n.flag(a, "activate", &r.active)
+	if !n.flags(a, map[string]*bool{"activate": &r.active}) {
+		return false
+	}
 	n.described(a, &r.description)
 	if auth := n.authOf(a); auth != nil {
 		r.auth = auth
 	}
+	*was = changed
+	return true
 }
 
 // authOf reads the authentication methods of a command in the order in which they stand there; nil if it names none. A list replaces the

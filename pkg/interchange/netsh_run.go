@@ -253,8 +253,9 @@ func (n *netsh) static(c command, verb string, rest []word) {
 		n.lost(c.line, "netsh ipsec static has no such command: behind %s stands one of %s", verb, strings.Join(objectsOf(verb), ", "))
 		return
 	}
-	a := n.bind(c, verb+" "+object, rest[1:])
-	handlers[a.command](n, a)
+	if a, ok := n.bind(c, verb+" "+object, rest[1:]); ok {
+		handlers[a.command](n, a)
+	}
 }
 
 // handlers run the commands of netshTags that have an object.

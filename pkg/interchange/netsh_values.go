@@ -2,7 +2,9 @@ package interchange
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +30,17 @@ func (n *netsh) flag(a *arguments, tag string, to *bool) bool {
 		return false
 	}
 	*to = v
+	return true
+}
+
+// flags sets each *to from its tag, where the command has it, and returns false if one of them is neither yes nor no.
+func (n *netsh) flags(a *arguments, to map[string]*bool) bool {
+	for _, tag := range slices.Sorted(maps.Keys(to)) {
+		if _, given := a.last(tag); given && !n.flag(a, tag, to[tag]) {
+			n.lost(a.line, "%s: the command is left out", a.command)
+			return false
+		}
+	}
 	return true
 }
 
