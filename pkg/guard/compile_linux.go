@@ -237,7 +237,7 @@ func (c *compiler) block(chains []*nftables.Chain, b *block, inbound bool) error
 			return err
 		}
 		for _, ch := range chains {
-			c.add(ch, match{}.family(b.shape.is4).lookup(s).verdict(part.Verdict), setComment+s.set.Name)
+			c.add(ch, match{}.family(b.shape.is4).lookup(s).rule(part.Verdict), setComment+s.set.Name)
 		}
 	}
 	return nil
@@ -245,10 +245,20 @@ func (c *compiler) block(chains []*nftables.Chain, b *block, inbound bool) error
 
 // laterFragments is D10: what cannot be read might be one of the ports. Later fragments between the addresses of rules that drop are dropped.
 func (c *compiler) laterFragments(chains []*nftables.Chain, drops []*entry, inbound bool) error {
-	bare := make([]entry, len(drops))
-	for i, e := range drops {
-		bare[i] = *e
-		bare[i].reach.SrcPorts, bare[i].reach.DstPorts = classifier.Ports{}, classifier.Ports{}
+	var bare []entry
+	type between struct {
+		classifier.Filter
+		srcMe, dstMe bool
+	}
+	seen := map[between]bool{}
+	for _, d := range drops {
+		e := *d
+		e.reach.SrcPorts, e.reach.DstPorts = classifier.Ports{}, classifier.Ports{}
+		// Rules for many ports between the same addresses are one here.
+		if k := (between{e.reach, e.srcMe, e.dstMe}); !seen[k] {
+			seen[k] = true
+			bare = append(bare, e)
+		}
 	}
 	for _, b := range arrange(bare, inbound) {
 		s, err := c.newSet(b.shape, b.rules, false, true)
@@ -281,7 +291,7 @@ func (c *compiler) single(ch *nftables.Chain, e *entry, inbound bool) {
 		m = m.proto(f.Proto)
 	}
 	if !f.SrcPorts.Given && !f.DstPorts.Given {
-		c.add(ch, m.verdict(e.Verdict), e.comment())
+		c.add(ch, m.rule(e.Verdict), e.comment())
 		return
 	}
 	if e.Verdict == Drop {
@@ -297,5 +307,5 @@ func (c *compiler) single(ch *nftables.Chain, e *entry, inbound bool) {
 			m = m.payload(expr.PayloadBaseTransportHeader, offset, portBytes(side.From, length), portBytes(side.To, length))
 		}
 	}
-	c.add(ch, m.verdict(e.Verdict), e.comment())
+	c.add(ch, m.rule(e.Verdict), e.comment())
 }

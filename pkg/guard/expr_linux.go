@@ -126,6 +126,14 @@ func (m match) verdict(v Verdict) match {
 	return append(m, &expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop})
 }
 
+// rule ends a rule of the policy. One that lets a packet pass goes back to the hook, and does not end it: what is forwarded is asked about in both directions.
+func (m match) rule(v Verdict) match {
+	if v == Accept {
+		return m.back()
+	}
+	return m.verdict(v)
+}
+
 func (m match) jump(chain string) match {
 	return append(m, &expr.Verdict{Kind: expr.VerdictJump, Chain: chain})
 }

@@ -465,6 +465,17 @@ func TestGuardWatchesForwardedPackets(t *testing.T) {
 	must(t, Install(Config{Instance: "test", Device: "lan", Outbound: []Rule{{filter("10.9.0.0/16", "10.7.0.0/24", 0), Drop}}}))
 	send("into the TUN", 81)
 	expect("into the TUN")
+	// What may arrive may still not leave: a permit of the way in does not stand for the way out. One rule, and so many that they are a set.
+	for _, n := range []int{1, 300} {
+		var permits []Rule
+		for i := range n {
+			permits = append(permits, Rule{filter("10.9.0.0/16", "10.7.0.0/24", 17, uint16(82+i)), Accept})
+		}
+		must(t, Install(Config{Instance: "test", Device: "tun7", Inbound: permits, Outbound: []Rule{{filter("10.9.0.0/16", "10.7.0.0/24", 17, 82), Drop}}}))
+		send("leak past a permit", 82)
+		send("permitted both ways", 83)
+		expect("permitted both ways")
+	}
 }
 
 func TestGuardIsReplacedAtOnceAndRemoved(t *testing.T) {

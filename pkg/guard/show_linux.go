@@ -113,7 +113,8 @@ func read(table *nftables.Table, x *nftables.Rule) (*readRule, bool) {
 			if e.Kind == expr.VerdictDrop {
 				r.verdict = Drop
 			}
-			found = e.Kind == expr.VerdictDrop || e.Kind == expr.VerdictAccept
+			// What lets a packet pass goes back to the hook; other rules that go back say nothing of themselves.
+			found = e.Kind == expr.VerdictDrop || e.Kind == expr.VerdictAccept || e.Kind == expr.VerdictReturn && r.text != ""
 		}
 	}
 	return r, found

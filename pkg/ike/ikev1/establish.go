@@ -210,6 +210,7 @@ func (m *Machine) byID(id uint64) *mainMode {
 // now; the rest stays.
 func (m *Machine) SetPolicy(now time.Time, c *policy.Compiled) {
 	m.adopt(c)
+	m.reviewUnproven(c)
 	for _, p := range m.allPeers() {
 		for _, w := range append([]*want(nil), p.wants...) {
 			if f := m.stillThere(w.filter); f != nil {
@@ -244,6 +245,22 @@ func (m *Machine) SetPolicy(now time.Time, c *policy.Compiled) {
 		m.pursue(now, p)
 		p.last = nil
 		m.forget(p)
+	}
+}
+
+// reviewUnproven drops initiators that have not proved themselves yet, under settings that the new policy does not have: a key or a CA that was taken out of it must let
+// nobody in any more. Those before message 3 are looked at when it comes.
+func (m *Machine) reviewUnproven(c *policy.Compiled) {
+	for _, s := range m.established {
+		if s.peer != nil {
+			continue
+		}
+		same := func(f *policy.MainModeFilter) bool { return f.Meaning == s.meaning }
+		if f := c.FindMainModeBy(s.local.Addr(), s.remote.Addr(), same); f != nil {
+			s.rule = f.Rule
+			continue
+		}
+		m.removeSA(s)
 	}
 }
 

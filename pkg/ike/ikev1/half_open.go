@@ -16,7 +16,9 @@ type halfOpen struct {
 	local, remote netip.AddrPort
 	sa            []byte // SAi_b
 	chosen        phase1Suite
-	natt, dpd     bool // the peer's vendor IDs
+	meaning       string // of the main-mode filter that it was chosen under
+	bad           int    // third messages that came to nothing
+	natt, dpd     bool   // the peer's vendor IDs
 	frags         bool
 	expires       time.Time
 	prefix        netip.Prefix

@@ -90,6 +90,7 @@ type mainMode struct {
 	notices    []isakmp.Notify       // notifications beside the peer's proof
 	flight     flight
 	complained bool
+	badProofs  int
 	doubt      bool              // a quick mode under it failed
 	suspicion  *isakmp.Failure   // an initiator's: what was wrong with the answer to its proof
 	refusal    isakmp.NotifyType // unauthenticated, or 0
@@ -242,9 +243,9 @@ func (s *mainMode) takeKey(msg *isakmp.Message) error {
 	if len(nonce) < minNonce || len(nonce) > maxNonce {
 		return fmt.Errorf("%w: a nonce of %d bytes", isakmp.ErrSyntax, len(nonce))
 	}
-	s.takeRequests(msg)
 	if s.role() == isakmp.Responder {
 		s.gxi, s.ni = public, nonce
+		s.takeRequests(msg)
 		return s.takeNATD(msg)
 	}
 	// security.md P31: our own value, sent back, is nobody's.
@@ -255,7 +256,11 @@ func (s *mainMode) takeKey(msg *isakmp.Message) error {
 	if err := s.takeNATD(msg); err != nil {
 		return err
 	}
-	return s.deriveKeys(s.gxr)
+	if err := s.deriveKeys(s.gxr); err != nil {
+		return err
+	}
+	s.takeRequests(msg) // last: what a bad answer asks for must not stay
+	return nil
 }
 
 // deriveKeys computes the shared secret, which checks the peer's value (security.md P5), and all keys of the SA.
@@ -265,6 +270,9 @@ func (s *mainMode) deriveKeys(peerPublic []byte) error {
 		return err
 	}
 	h := s.suite.hash
+	if !s.signs() && s.auth.PSK.Len() == 0 {
+		return errors.New("there is no pre-shared key") // anybody knows an empty one
+	}
 	skeyid := auth.SKEYID(h, s.auth.PSK.Bytes(), s.ni, s.nr)
 	if s.signs() {
 		skeyid = auth.SKEYIDSignature(h, s.ni, s.nr, gxy)

@@ -36,6 +36,7 @@ func (s *mainMode) explainSilence() isakmp.Failure {
 func (m *Machine) failAttempt(now time.Time, s *mainMode, f isakmp.Failure) {
 	p := s.peer
 	f = s.staged(f)
+	f.Answered = f.Answered || s.answered
 	m.countFailure(s)
 	m.removeSA(s)
 	if p == nil {

@@ -7,6 +7,10 @@ import (
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
 )
 
+// maxBadMessages is how many messages an initiator may send that prove nothing, and each cost a key pair or the verification of a signature: no fewer than one and
+// the same is sent again.
+const maxBadMessages = 8
+
 // mainModeError decides what an error of a step means: silence and patience, or the end.
 func (m *Machine) mainModeError(now time.Time, s *mainMode, err error) {
 	var r *isakmp.Refusal
@@ -15,9 +19,11 @@ func (m *Machine) mainModeError(now time.Time, s *mainMode, err error) {
 	case errors.Is(err, errBadProof):
 		m.stats.BadProofs++
 		m.suspectKey(now, s)
+		m.loseTrust(s)
 	case errors.As(err, &unproven):
 		m.stats.BadProofs++
 		m.suspect(now, s, unproven.Notify, unproven.Failure)
+		m.loseTrust(s)
 	case errors.As(err, &r):
 		m.stats.Refused++
 		if s.cipher != nil && s.run.At >= stepProofI {
@@ -29,6 +35,13 @@ func (m *Machine) mainModeError(now time.Time, s *mainMode, err error) {
 	default:
 		// security.md P33: a bad answer ends nothing; the right one may still come.
 		m.stats.Malformed++
+	}
+}
+
+// loseTrust drops an initiator that has sent too many bad proofs. Only who has the keys of the exchange can send them.
+func (m *Machine) loseTrust(s *mainMode) {
+	if s.badProofs++; s.badProofs >= maxBadMessages && s.role() == isakmp.Responder {
+		m.removeSA(s)
 	}
 }
 

@@ -89,7 +89,7 @@ func (m *Machine) startQuickMode(now time.Time, s *mainMode, w *want) {
 	if err != nil {
 		m.releaseSPIs(q)
 		m.failWant(now, p, w, s.local, s.remote, isakmp.Failure{What: "quick mode cannot begin: " + err.Error(),
-			Why: "this host is out of SPIs or randomness", Next: "look at the log"})
+			Why: "this host is out of SPIs or randomness", Next: "look at the log", Answered: true})
 		return
 	}
 	q.id = id
@@ -108,7 +108,7 @@ func nothingToOffer(s *mainMode, w *want) isakmp.Failure {
 		}
 	}
 	return isakmp.Failure{What: "there is no security method to offer for rule " + w.filter.Rule.Name,
-		Why: "its methods have no number in IKEv1, or give no integrity", Next: "name a method such as aes-gcm-16 or aes-cbc with sha256"}
+		Why: "its methods have no number in IKEv1, or give no integrity", Next: "name a method such as aes-gcm-16 or aes-cbc with sha256", Answered: true}
 }
 
 // reserve gets an inbound SPI for each protocol of the alternatives.
@@ -298,6 +298,7 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 	m.stats.QuickModesFailed++
 	m.land(&q.flight)
 	f = inStage(f, isakmp.StageQuickMode)
+	f.Answered = true // by the main mode before it
 	q.run.At = len(q.run.Script)
 	delete(q.s.phase2, q.id)
 	p := q.s.peer

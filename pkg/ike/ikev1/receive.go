@@ -3,6 +3,7 @@ package ikev1
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
@@ -134,7 +135,7 @@ func (m *Machine) firstMessage(now time.Time, d isakmp.Datagram, h isakmp.Header
 		return
 	}
 	if e == nil {
-		e = &halfOpen{cookies: pair, local: d.Local, remote: d.Remote, sa: append([]byte(nil), s.sa...), chosen: s.suite,
+		e = &halfOpen{cookies: pair, local: d.Local, remote: d.Remote, sa: append([]byte(nil), s.sa...), chosen: s.suite, meaning: s.meaning,
 			natt: s.nat.peerSpeaks, dpd: s.dpd, frags: s.frags}
 		if !m.addHalfOpen(now, e) {
 			return
@@ -154,6 +155,12 @@ func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h 
 		return
 	}
 	s := m.newMainMode(now, f, isakmp.Responder)
+	// The choice was made for the policy of that moment. Under another one, or other certificates, it is nobody's: the initiator begins anew.
+	if s.meaning != e.meaning || !slices.ContainsFunc(s.offers, e.chosen.same) {
+		m.halfOpen.remove(e)
+		m.stats.Unknown++
+		return
+	}
 	s.cookies, s.local, s.remote, s.sa = e.cookies, e.local, e.remote, e.sa
 	s.settle(e.chosen)
 	s.run.Script = s.script()
@@ -169,6 +176,10 @@ func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h 
 	}
 	ps, err := s.run.Build(s)
 	if err != nil {
+		// Each try has cost a key pair. Only who has got our cookie can be here.
+		if e.bad++; e.bad >= maxBadMessages {
+			m.halfOpen.remove(e)
+		}
 		m.refuseUnproven(now, s, err)
 		return
 	}
