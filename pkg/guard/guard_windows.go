@@ -73,6 +73,9 @@ func install(cfg Config) (err error) {
 		return unavailable(err)
 	}
 	id := sublayerOf(cfg.Instance, fresh)
+	if err := removeSublayer(s, id); err != nil && !errors.Is(err, windows.Errno(windows.FWP_E_SUBLAYER_NOT_FOUND)) { // that of one who was killed while it was half made; the old one still holds
+		return err
+	}
 	if err := s.AddSublayer(&wf.Sublayer{ID: id, Name: sublayerName + cfg.Instance, Provider: provider, Weight: 0xfff0}); err != nil {
 		return unavailable(err)
 	}

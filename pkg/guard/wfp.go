@@ -148,9 +148,8 @@ func (w *wfpWriter) rule(e *entry, in bool) {
 	if localMe || e.index == 0 {
 		return // not about what is forwarded
 	}
-	narrow := f.Proto != 0 || f.SrcPorts.Given || f.DstPorts.Given
-	if narrow && e.Verdict == Accept {
-		return
+	if e.Verdict == Accept {
+		return // the one layer of what is forwarded has both directions in it: what may arrive would also leave
 	}
 	conditions = nil
 	if !f.Src.IsAny() {
