@@ -42,7 +42,8 @@ const importHelp = `
 
 What cannot be carried over is listed on standard error, with its line and the reason, and as comments at
 the top of the policy file. A rule that protects traffic by means that are not here is written as one that
-blocks: nothing that was protected goes in clear. Pre-shared keys go into files of their own beside the
+blocks: nothing that was protected goes in clear. What lets traffic pass and is not understood in full is left
+out. Pre-shared keys go into files of their own beside the
 policy file, which only their owner may read; they are never printed.`
 
 // importFiles are the files that flags name beside the source.

@@ -75,6 +75,9 @@ func ExportNetsh(f *config.File, opts ExportOptions) (*Script, error) {
 		x.line("set policy", tag("name", assigned), "assign=yes")
 	}
 	x.b.WriteString("popd\n")
+	if x.over != nil {
+		return nil, x.over
+	}
 	return &Script{Text: x.b.Bytes(), Keys: x.keys, Notes: x.sorted()}, nil
 }
 

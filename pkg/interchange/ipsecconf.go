@@ -54,7 +54,11 @@ func ImportIPsecConf(name string, data []byte, opts Options) (*Result, error) {
 	if len(r.conns) == 0 {
 		return nil, fmt.Errorf("%s: it has no conn that is added (auto=add, route or start)", name)
 	}
-	return finish(r.draft(), "Imported from "+filepath.Base(name)+", an ipsec.conf.", r.sorted(), r.keys.files), nil
+	d := r.draft()
+	if r.over != nil {
+		return nil, fmt.Errorf("%s: %w", name, r.over)
+	}
+	return finish(d, "Imported from "+filepath.Base(name)+", an ipsec.conf.", r.sorted(), r.keys.files), nil
 }
 
 // confImport is an import of ipsec.conf.
@@ -266,7 +270,7 @@ func (c *conn) path() {
 
 // child reads what is negotiated below: a conn has one child.
 func (c *conn) child() {
-	x := &child{line: c.connection.line, file: c.connection.file, name: c.name, kind: policy.Negotiate}
+	x := &child{line: c.connection.line, file: c.connection.file, name: c.name, kind: policy.Negotiate, starts: c.starts}
 	switch kind := strings.ToLower(c.get("type", "tunnel")); kind {
 	case "tunnel":
 		x.tunnel = true
@@ -337,10 +341,14 @@ func (c *conn) selectors(side string) []selector {
 	if len(words) == 0 {
 		words = []string{"dynamic"}
 	}
+	if !c.spend(&c.budget.selectors, len(words), "selectors") {
+		return nil
+	}
 	var out []selector
 	for _, w := range words {
 		if strings.HasPrefix(w, "vhost:") || strings.HasPrefix(w, "vnet:") {
 			c.lost(c.at(side+"subnet"), "%ssubnet: vhost and vnet are not here", side)
+			out = append(out, roughSelector(""))
 			continue
 		}
 		if !strings.Contains(w, "[") {
@@ -349,7 +357,7 @@ func (c *conn) selectors(side string) []selector {
 		t, err := parseSelector(w)
 		if err != nil {
 			c.lost(c.at(side+"subnet"), "%ssubnet of conn %s: %v", side, quote(c.name), err)
-			continue
+			t = roughSelector(w)
 		}
 		out = append(out, t)
 	}

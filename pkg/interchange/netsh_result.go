@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/pki"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/suite"
@@ -22,6 +21,7 @@ type netshDraft struct {
 	uses        map[*netshList]int
 	lists       map[*netshList]*listDraft
 	actions     map[actionKey]*actionDraft
+	shapes      map[*netshList]listShape
 	listNames   names
 	actionNames names
 }
@@ -36,7 +36,7 @@ type actionKey struct {
 // result writes the policy file.
 func (n *netsh) result(name string) (*Result, error) {
 	d := &netshDraft{netsh: n, uses: map[*netshList]int{}, lists: map[*netshList]*listDraft{}, actions: map[actionKey]*actionDraft{},
-		listNames: names{}, actionNames: names{"permit": true, "block": true, "negotiate": true}}
+		shapes: map[*netshList]listShape{}, listNames: names{}, actionNames: names{"permit": true, "block": true, "negotiate": true}}
 	for _, p := range n.policies.list {
 		for _, r := range p.rules.list {
 			if r.active {
@@ -60,6 +60,9 @@ func (n *netsh) result(name string) (*Result, error) {
 	if d.assigned == "" {
 		d.assigned = d.draft.policies[0].name
 		n.remark(0, "the script assigns no policy: %s applies when the file is used", quote(d.assigned))
+	}
+	if d.over != nil {
+		return nil, fmt.Errorf("%s: %w", name, d.over)
 	}
 	return finish(&d.draft, "Imported from "+filepath.Base(name)+", a script of netsh ipsec static commands.", n.sorted(), d.keys.files), nil
 }
@@ -188,7 +191,7 @@ func (d *netshDraft) rule(r *netshRule, p *policyDraft, taken names) *ruleDraft 
 func (d *netshDraft) protect(r *netshRule, x *ruleDraft, p *policyDraft) {
 	blocked := func(why string) {
 		d.lost(r.line, "the rule %s blocks here what it protects in the script: %s", quote(r.name), why)
-		x.comment = append(x.comment, "In the script this rule negotiates ("+r.action.name+"). It blocks here: "+why+".")
+		x.comment = append(x.comment, "In the script this rule negotiates ("+label(r.action.name, "action")+"). It blocks here: "+why+".")
 		x.Action, x.action, x.Tunnel, x.auth = policy.FilterAction{Kind: policy.Block}, nil, nil, nil
 	}
 	if r.tunnel != "" {
@@ -309,55 +312,4 @@ func (d *netshDraft) filterAction(x *netshAction, main []policy.MainModeMethod, 
 	}
 	d.actions[key] = a
 	return a
-}
-
-// filters fills in the rule's filters: by the name of their list, where several rules share it as it stands, or one by one.
-func (d *netshDraft) filters(r *netshRule, x *ruleDraft) bool {
-	own := []filterDraft{}
-	changed := false
-	for _, f := range r.list.filters {
-		g := filterDraft{GenericFilter: f.GenericFilter, comment: f.description}
-		if x.Action.Kind == policy.Negotiate && isGroupCast(&g.GenericFilter) {
-			d.lost(f.line, "the rule %s protects multicast or broadcast, for which there is no one peer: the filter is left out", quote(r.name))
-			changed = true
-			continue
-		}
-		if x.Tunnel != nil && g.Mirrored {
-			d.lost(f.line, "the rule %s is a tunnel, whose filters are for one direction: mirrored=yes is left out", quote(r.name))
-			g.Mirrored, changed = false, true
-		}
-		own = append(own, g)
-	}
-	switch {
-	case len(own) == 0:
-		d.lost(r.line, "the rule %s is left out: its filter list %s has no filter", quote(r.name), quote(r.list.name))
-		return false
-	case changed || d.uses[r.list] < 2 || !r.active:
-		x.filters = own
-		if r.list.description != "" {
-			x.comment = append(x.comment, r.list.description)
-		}
-		return true
-	}
-	l := d.lists[r.list]
-	if l == nil {
-		l = &listDraft{name: d.listNames.take(label(r.list.name, "filters")), filters: own}
-		if r.list.description != "" {
-			l.comment = []string{r.list.description}
-		}
-		d.lists[r.list] = l
-		d.draft.lists = append(d.draft.lists, l)
-	}
-	x.list = l
-	return true
-}
-
-// isGroupCast reports whether a side of a filter is multicast or broadcast alone.
-func isGroupCast(f *policy.GenericFilter) bool {
-	for _, a := range []classifier.Range{f.Src.Range, f.Dst.Range} {
-		if a.IsValid() && (a.From.IsMulticast() && a.To.IsMulticast() || a == classifier.HostRange(netip.AddrFrom4([4]byte{255, 255, 255, 255}))) {
-			return true
-		}
-	}
-	return false
 }

@@ -31,6 +31,9 @@ func ImportNetsh(name string, data []byte, opts Options) (*Result, error) {
 	for _, l := range logicalLines(s) {
 		n.runLine(l)
 	}
+	if n.over != nil {
+		return nil, fmt.Errorf("%s: %w", name, n.over)
+	}
 	if len(n.policies.list) == 0 {
 		hint := "a script begins with: netsh ipsec static add policy name=NAME"
 		if len(n.list) > 0 {

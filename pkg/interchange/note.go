@@ -78,14 +78,21 @@ func (r *Result) LostCount() int {
 type notes struct {
 	file string // of the reader's current line
 	list []Note
+	budget
 }
 
 func (n *notes) lost(line int, format string, args ...any) {
-	n.list = append(n.list, Note{Lost, n.file, line, fmt.Sprintf(format, args...)})
+	n.add(Lost, line, format, args...)
 }
 
 func (n *notes) remark(line int, format string, args ...any) {
-	n.list = append(n.list, Note{Remark, n.file, line, fmt.Sprintf(format, args...)})
+	n.add(Remark, line, format, args...)
+}
+
+func (n *notes) add(kind NoteKind, line int, format string, args ...any) {
+	if n.spend(&n.said, 1, "notes about it") {
+		n.list = append(n.list, Note{kind, n.file, line, fmt.Sprintf(format, args...)})
+	}
 }
 
 // sorted returns the notes by place.

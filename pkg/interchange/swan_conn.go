@@ -39,6 +39,7 @@ type child struct {
 	file          string
 	name          string
 	kind          policy.ActionKind
+	starts        bool // by a trap, or from the start
 	tunnel        bool
 	local, remote []selector
 	methods       []policy.Method
@@ -188,85 +189,6 @@ func (s *swan) certificateFiles(c *connection, a *authDraft) (problem string) {
 	}
 	a.certificates, a.key, a.authorities = c.certificates, c.key, c.authorities
 	return ""
-}
-
-// rules makes the rule of a child, and one that blocks for those of its selectors that IKEv1 has no room for.
-func (s *swan) rules(c *connection, x *child, auth []authDraft) (list []*ruleDraft) {
-	s.file = x.file
-	r := &ruleDraft{}
-	r.Name = label(c.name, "connection")
-	if len(c.children) > 1 || x.name != "" && x.name != c.name {
-		r.Name = label(c.name+"-"+x.name, "connection")
-	}
-	r.Action.Kind = x.kind
-	switch {
-	case x.kind != policy.Negotiate:
-	case c.problem != "":
-		r.Action.Kind = policy.Block
-		r.comment = []string{"In the source this connection is protected. It blocks here: " + c.problem + "."}
-	default:
-		s.protect(c, x, r, auth)
-	}
-	rest := &ruleDraft{comment: []string{"In the source this is protected, which IKEv1 cannot: it has room for one port and no ICMP type."}}
-	rest.Name, rest.Action.Kind = r.Name+"-blocked", policy.Block
-	for _, f := range s.pairs(c, x, r.Tunnel, r.Name) {
-		switch {
-		case r.Action.Kind != policy.Negotiate || byIKEv1(&f):
-			f.Mirrored = r.Tunnel == nil
-			r.filters = append(r.filters, filterDraft{GenericFilter: f})
-		default:
-			f.Mirrored = true
-			s.lost(x.line, "a pair of selectors of %s cannot be negotiated by IKEv1, which has room for one port and no ICMP type%s",
-				quote(r.Name), map[bool]string{true: ": it blocks here"}[c.starts])
-			if c.starts {
-				rest.filters = append(rest.filters, filterDraft{GenericFilter: f})
-			}
-		}
-	}
-	if len(r.filters) > 1 && r.Action.Kind == policy.Negotiate {
-		s.remark(x.line, "%s has %d pairs of selectors: IKEv1 negotiates each by itself, and a strongSwan peer needs a child for each", quote(r.Name), len(r.filters))
-	}
-	for _, made := range []*ruleDraft{r, rest} {
-		if len(made.filters) > 0 {
-			list = append(list, made)
-		}
-	}
-	if list == nil {
-		s.lost(x.line, "%s is left out: no pair of selectors is left", quote(r.Name))
-	}
-	return list
-}
-
-// maxPairs bounds the filters of one child: its selectors of both sides multiply.
-const maxPairs = 10_000
-
-// pairs makes filters of the selectors of a child.
-func (s *swan) pairs(c *connection, x *child, t *policy.Tunnel, name string) (list []policy.GenericFilter) {
-	own, peer := policy.AddrSpec{Kind: policy.Me}, policy.AddrSpec{Kind: policy.Any}
-	if a, err := netip.ParseAddr(c.local); err == nil {
-		own, _ = hostSide(a)
-	}
-	if a, err := netip.ParseAddr(c.remote); err == nil {
-		peer, _ = hostSide(a)
-	}
-	c.access.inside(t, &own, &peer)
-	if len(x.local)*len(x.remote) > maxPairs {
-		s.lost(x.line, "%s has more than %d pairs of selectors: it is left out", quote(name), maxPairs)
-		return nil
-	}
-	for _, l := range x.local {
-		for _, r := range x.remote {
-			f, err := pair(l, r, own, peer)
-			switch {
-			case err != nil:
-				s.lost(x.line, "%s: a pair of selectors is left out: %v", quote(name), err)
-			case !fits(&f.Src, &f.Dst):
-			default:
-				list = append(list, f)
-			}
-		}
-	}
-	return list
 }
 
 // protect fills in what a negotiation needs.

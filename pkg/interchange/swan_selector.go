@@ -17,6 +17,18 @@ type selector struct {
 	dynamic bool // the host itself, whatever its address is
 	proto   uint8
 	ports   classifier.Ports
+	rough   bool // it could not be read: it holds what it is about, and perhaps more
+}
+
+// roughSelector is what is left of a selector that cannot be read: its addresses without protocol and port, or every address.
+func roughSelector(s string) selector {
+	body, _, bracket := strings.Cut(s, "[")
+	t, err := parseSelector(body)
+	if err != nil || !bracket {
+		t = selector{side: policy.AddrSpec{Kind: policy.Any}}
+	}
+	t.rough = true
+	return t
 }
 
 // servicePorts are the names of ports that selectors use most.

@@ -45,7 +45,11 @@ func ImportSwanctl(name string, data []byte, opts Options) (*Result, error) {
 	if len(s.conns) == 0 {
 		return nil, fmt.Errorf("%s: it has no connections", name)
 	}
-	return finish(s.draft(), "Imported from "+filepath.Base(name)+", a swanctl.conf of strongSwan.", s.sorted(), s.keys.files), nil
+	d := s.draft()
+	if s.over != nil {
+		return nil, fmt.Errorf("%s: %w", name, s.over)
+	}
+	return finish(d, "Imported from "+filepath.Base(name)+", a swanctl.conf of strongSwan.", s.sorted(), s.keys.files), nil
 }
 
 // swanctlReader reads the sections of swanctl.conf.

@@ -16,7 +16,7 @@ var childKeys = map[string]bool{"local_ts": true, "remote_ts": true, "mode": tru
 // child reads a child.
 func (r *swanctlReader) child(s *section, c *connection, fail func(string, ...any)) {
 	r.file = s.file
-	x := &child{line: s.line, file: s.file, name: s.name, kind: policy.Negotiate}
+	x := &child{line: s.line, file: s.file, name: s.name, kind: policy.Negotiate, starts: s.value("start_action", "none") != "none"}
 	switch mode := strings.ToLower(s.value("mode", "tunnel")); mode {
 	case "tunnel":
 		x.tunnel = true
@@ -26,8 +26,12 @@ func (r *swanctlReader) child(s *section, c *connection, fail func(string, ...an
 	case "drop":
 		x.kind = policy.Block
 	default:
-		r.lost(s.line, "the child %s is left out: the mode %s is not here", quote(s.name), quote(mode))
-		return
+		if !x.starts {
+			r.lost(s.line, "the child %s is left out: the mode %s is not here", quote(s.name), quote(mode))
+			return
+		}
+		r.lost(s.line, "the child %s blocks here: the mode %s is not here", quote(s.name), quote(mode))
+		x.kind = policy.Block
 	}
 	for _, v := range s.settings {
 		if !childKeys[v.key] {
@@ -41,16 +45,23 @@ func (r *swanctlReader) child(s *section, c *connection, fail func(string, ...an
 		key string
 		to  *[]selector
 	}{{"local_ts", &x.local}, {"remote_ts", &x.remote}} {
-		for _, word := range splitList(s.value(side.key, "dynamic")) {
+		words := splitList(s.value(side.key, "dynamic"))
+		if len(words) == 0 {
+			words = []string{"dynamic"}
+		}
+		if !r.spend(&r.selectors, len(words), "selectors") {
+			return
+		}
+		for _, word := range words {
 			t, err := parseSelector(word)
 			if err != nil {
 				r.lost(s.line, "%s of the child %s: %v", side.key, quote(s.name), err)
-				continue
+				t = roughSelector(word)
 			}
 			*side.to = append(*side.to, t)
 		}
 	}
-	if action := s.value("start_action", "none"); action != "none" {
+	if x.starts {
 		c.starts = true
 	} else if x.kind == policy.Negotiate {
 		r.remark(s.line, "the child %s is not started by itself there; here its traffic is always protected", quote(s.name))
