@@ -83,6 +83,7 @@ func (c *Checker) Check(ctx context.Context, now time.Time, chain []*x509.Certif
 	k := &check{Checker: c, ctx: ctx, now: now, rules: r, cache: c.cacheOf(r.Cache), budget: &budget{bytes: MaxBytes, urls: MaxURLs}}
 	// From the top: what a revoked authority says of others is worth nothing.
 	for i := len(chain) - 2; i >= 0; i-- {
+		k.share = k.shareFor(chain[i], i, len(chain)-1)
 		if err := k.one(chain[i], chain[i+1]); err != nil {
 			return err
 		}
@@ -110,6 +111,7 @@ type check struct {
 	rules  pki.Rules
 	cache  *cache
 	budget *budget
+	share  share // of the certificate that is being checked
 }
 
 // state is what is known of a certificate.

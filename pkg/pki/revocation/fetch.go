@@ -30,8 +30,8 @@ type fetcher struct {
 	failures map[string]failure
 }
 
-// checkKey is where a request has the context of its check.
-type checkKey struct{}
+// turnKey is where a request has the context of its turn.
+type turnKey struct{}
 
 // flight is a request under way.
 type flight struct {
@@ -50,10 +50,10 @@ func newFetcher(dial func(ctx context.Context, network, address string) (net.Con
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	// The transport lets a connection that is being made outlive its request; here it ends with the check.
+	// The transport lets a connection that is being made outlive its request; here it ends with the request's turn.
 	within := func(ctx context.Context, network, address string) (net.Conn, error) {
-		if check, ok := ctx.Value(checkKey{}).(context.Context); ok {
-			ctx = check
+		if turn, ok := ctx.Value(turnKey{}).(context.Context); ok {
+			ctx = turn
 		}
 		return dial(ctx, network, address)
 	}
@@ -99,6 +99,8 @@ func (k *check) fetch(url string, question []byte) ([]byte, error) {
 	if k.rules.NoFetch {
 		return nil, problem("%s: the policy does not fetch (fetch: false)", url)
 	}
+	ctx, cancel := k.turn()
+	defer cancel()
 	f := &k.fetcher
 	id := url + "\x00" + string(question)
 	for {
@@ -107,10 +109,7 @@ func (k *check) fetch(url string, question []byte) ([]byte, error) {
 			return nil, err
 		}
 		if own != nil {
-			own.data, own.err = k.request(url, question)
-			// Who was called off, or had nothing left to spend, has learnt nothing about the place.
-			own.void = own.err != nil && (errors.Is(own.err, errSpent) || errors.Is(k.ctx.Err(), context.Canceled))
-			f.land(id, own, k.now)
+			k.fly(ctx, id, own, url, question)
 			return own.data, own.err
 		}
 		select {
@@ -118,10 +117,22 @@ func (k *check) fetch(url string, question []byte) ([]byte, error) {
 			if !other.void {
 				return other.data, other.err
 			}
-		case <-k.ctx.Done():
+		case <-ctx.Done():
 			return nil, problem("%s: no answer in time", url)
 		}
 	}
+}
+
+// fly makes a request that others may wait for.
+func (k *check) fly(ctx context.Context, id string, own *flight, url string, question []byte) {
+	own.err, own.void = errFault, true // should a fault end it
+	defer k.fetcher.land(id, own, k.now)
+	// Half a turn is enough: what is silent that long is remembered as silent.
+	enough, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.share.place/2)
+	defer cancel()
+	own.data, own.err = k.request(ctx, url, question)
+	// Who was called off, had nothing left to spend or came too late has learnt nothing about the place.
+	own.void = own.err != nil && (errors.Is(own.err, errSpent) || errors.Is(k.ctx.Err(), context.Canceled) || ctx.Err() != nil && enough.Err() == nil)
 }
 
 // start begins a request, or returns the one that is under way, or the failure of a moment ago.
@@ -154,18 +165,22 @@ func (f *fetcher) land(id string, own *flight, now time.Time) {
 	close(own.done)
 }
 
-// errSpent says that a check has used up what it may.
-var errSpent = errors.New("the check has asked enough")
+var (
+	// errSpent says that a check has used up what it may.
+	errSpent = errors.New("the check has asked enough")
+	errFault = errors.New("a fault of this program ended the request")
+)
 
-func (k *check) request(url string, question []byte) ([]byte, error) {
-	if k.budget.urls--; k.budget.urls < 0 {
+func (k *check) request(ctx context.Context, url string, question []byte) ([]byte, error) {
+	if k.budget.urls <= k.share.kept {
 		return nil, errSpent
 	}
+	k.budget.urls--
 	method, body := http.MethodGet, io.Reader(http.NoBody)
 	if question != nil {
 		method, body = http.MethodPost, bytes.NewReader(question)
 	}
-	req, err := http.NewRequestWithContext(context.WithValue(k.ctx, checkKey{}, k.ctx), method, url, body)
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, turnKey{}, ctx), method, url, body)
 	if err != nil {
 		return nil, problem("%s: %v", url, err)
 	}
@@ -175,7 +190,7 @@ func (k *check) request(url string, question []byte) ([]byte, error) {
 	req.Header.Set("User-Agent", "goipsec")
 	resp, err := k.fetcher.client.Do(req)
 	if err != nil {
-		return nil, k.unanswered(url, err)
+		return nil, unanswered(ctx, url, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -189,7 +204,7 @@ func (k *check) request(url string, question []byte) ([]byte, error) {
 	case int64(len(data)) > k.budget.bytes:
 		return nil, tooLarge(url)
 	case err != nil:
-		return nil, k.unanswered(url, err)
+		return nil, unanswered(ctx, url, err)
 	}
 	k.budget.bytes -= int64(len(data))
 	return data, nil
@@ -199,12 +214,12 @@ func tooLarge(url string) error {
 	return problem("%s: the answer is larger than the %d bytes that one check may fetch", url, MaxBytes)
 }
 
-func (k *check) unanswered(where string, err error) error {
+func unanswered(ctx context.Context, where string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	if k.ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return problem("%s: no answer in time", where)
 	}
 	return problem("%s: %s", where, strings.TrimSpace(err.Error()))
