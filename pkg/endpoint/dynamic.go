@@ -2,6 +2,8 @@ package endpoint
 
 import (
 	"cmp"
+	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -14,6 +16,9 @@ const (
 	dynamicLinger = time.Minute
 	// maxDynamic bounds the dynamic filters, those that linger too.
 	maxDynamic = 2048
+	// maxDynamicPerPeer bounds those of one peer, those that linger too. The key exchange allows one peer 16 that have children; who makes children and deletes them again is to fill
+	// neither the table nor the time of this goroutine, which puts each of them in force.
+	maxDynamicPerPeer = 32
 )
 
 // dynamicFilter is a filter that the default response rule made for what a peer asked to protect.
@@ -33,6 +38,10 @@ func (e *Endpoint) respond(now time.Time, info *isakmp.ChildSA) bool {
 	if f == nil || f.ID != info.Filter || len(e.dynamic) >= maxDynamic {
 		return false
 	}
+	if peer := f.Filter.Dst.From; e.dynamicOf(peer) >= maxDynamicPerPeer {
+		e.logs.log(e.log, now, slog.LevelWarn, "a peer has as many dynamic filters as one may have, those of the last minute included; it gets no more for now", "remote", peer, "filters", maxDynamicPerPeer)
+		return false
+	}
 	e.dynamic[f.ID] = &dynamicFilter{filter: f, since: now}
 	if err := e.applyDynamic(); err != nil {
 		delete(e.dynamic, f.ID)
@@ -42,6 +51,16 @@ func (e *Endpoint) respond(now time.Time, info *isakmp.ChildSA) bool {
 	}
 	e.log.Info("the default response rule made a filter", "filter", f.Filter.String())
 	return true
+}
+
+// dynamicOf counts the dynamic filters of a peer.
+func (e *Endpoint) dynamicOf(peer netip.Addr) (n int) {
+	for _, d := range e.dynamic {
+		if d.filter.Filter.Dst.From == peer {
+			n++
+		}
+	}
+	return n
 }
 
 // applyDynamic puts the policy and its dynamic filters in force, without any change of the policy.
