@@ -38,7 +38,7 @@ func (e *Endpoint) judge(ask isakmp.Ask) {
 		v := verdict{id: ask.ID}
 		select {
 		case e.judging <- struct{}{}:
-			v.Refusal = judgePeer(ctx, e.opts.wall(), &ask, rules, e.revocation)
+			v.Refusal = e.judgeWithin(ctx, &ask, rules)
 			<-e.judging
 		case <-ctx.Done():
 			v.Refusal = refusalOf(&pki.Error{Cause: pki.RevocationUnknown, Detail: "too many certificates are being checked at once"})
@@ -48,6 +48,15 @@ func (e *Endpoint) judge(ask isakmp.Ask) {
 		case <-e.done:
 		}
 	}()
+}
+
+// judgeWithin is judgePeer within the boundary: a fault refuses the peer.
+func (e *Endpoint) judgeWithin(ctx context.Context, ask *isakmp.Ask, rules pki.Rules) (r *isakmp.Refusal) {
+	defer e.boundary("a peer's certificate", func() {
+		r = &isakmp.Refusal{Notify: isakmp.InvalidCertificate, Failure: isakmp.Failure{What: "the peer's certificate is refused: it could not be checked",
+			Why: "a fault of this program", Next: "report it, with what the log says of it", Answered: true}}
+	})
+	return judgePeer(ctx, e.opts.wall(), ask, rules, e.revocation)
 }
 
 // judgePeer decides as decide does. A refusal says whom its text may name.

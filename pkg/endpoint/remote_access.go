@@ -25,11 +25,17 @@ func (e *Endpoint) checkLogin(ask isakmp.AskLogin) {
 		}
 	}
 	go func() {
-		e.checking <- struct{}{}
-		ok := hash.Matches(ask.Password.Bytes())
-		<-e.checking
+		ok := e.matches(hash.Matches, ask.Password.Bytes())
 		_ = e.do(func(now time.Time) { e.engine.AnswerLogin(now, ask.ID, ok) }) // an endpoint that has ended lets nobody in
 	}()
+}
+
+// matches waits for its turn and checks a password, within the boundary: a fault lets nobody in.
+func (e *Endpoint) matches(check func(password []byte) bool, password []byte) (ok bool) {
+	e.checking <- struct{}{}
+	defer func() { <-e.checking }()
+	defer e.boundary("a peer's password", func() { ok = false })
+	return check(password)
 }
 
 // assignNew puts the inner addresses in force that gateways have assigned, and asks for the children of their rules.

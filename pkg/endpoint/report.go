@@ -88,7 +88,7 @@ func (e *Endpoint) reportPeers(now time.Time, s *Status) {
 func (e *Endpoint) reportIKE(s *Status) {
 	st := e.engine.Stats()
 	s.Negotiated = negotiations(&st)
-	s.IKE = IKECounters{HalfOpen: uint64(st.HalfOpen), Panics: st.Panics, Refused: map[string]uint64{}}
+	s.IKE = IKECounters{HalfOpen: uint64(st.HalfOpen), Panics: st.Panics + e.tally.faults, Refused: map[string]uint64{}}
 	for reason, n := range map[string]uint64{"malformed": st.Malformed, "unknown": st.Unknown, "uncovered": st.Uncovered, "unsupported": st.Unsupported,
 		"unexpected": st.Unexpected, "unauthenticated": st.Unauthenticated, "bad-proof": st.BadProofs, "replayed": st.Replayed,
 		"duplicate": st.Duplicates, "refused": st.Refused, "half-open-full": st.HalfOpenRefused, "half-open-evicted": st.HalfOpenEvicted,

@@ -249,7 +249,7 @@ type Traffic struct {
 type IKECounters struct {
 	HalfOpen uint64            `json:"half_open"` // now
 	Refused  map[string]uint64 `json:"refused"`   // by reason
-	Panics   uint64            `json:"panics"`    // caught at the recover boundary: each is a fault of ours
+	Panics   uint64            `json:"panics"`    // caught at the recover boundaries: each is a fault of ours
 }
 
 // Question asks what happens to one datagram: `goipsec policy explain`. Proto is meaningless unless ProtoGiven is set, and so are

@@ -13,6 +13,7 @@ type tally struct {
 	additions, additionFailures uint64 // outbound halves of negotiated children
 	updates, updateFailures     uint64 // inbound halves
 	rekeys, deletions           uint64
+	faults                      uint64 // of this program, that the boundary caught
 	gone                        volume // of children that are no more
 }
 
