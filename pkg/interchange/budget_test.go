@@ -30,12 +30,14 @@ func TestImportsAreBounded(t *testing.T) {
 		text string
 		want string
 	}{
-		"pairs":          {ImportSwanctl, template + "connections { c { version = 1\n" + pairs + "} }", "more than 100000 filters"},
-		"selectors":      {ImportIPsecConf, "conn t\n\trightsubnet=" + list(2000, "10.2.%d.%d,") + "\n" + repeat(60, "conn c%d\n\talso=t\n\tauto=route\n"), "more than 100000 selectors"},
-		"inactive rules": {ImportNetsh, shared + repeat(300, "add rule R%d P L B activate=no\n"), "more than 100000 filters"},
-		"tunnels":        {ImportNetsh, strings.ReplaceAll(shared, " mirrored=no", "") + repeat(300, "add rule R%d P L A tunnel=192.0.2.1 psk=k\n"), "more than 100000"},
-		"notes of netsh": {ImportNetsh, shared + strings.Repeat("x\n", most+1), "more than 100000 notes"},
-		"descriptions":   {ImportNetsh, "pushd ipsec static\nadd policy P activatedefaultrule=no\nadd filteraction B action=block\nadd filter L me any \"" + strings.Repeat("long ", 20_000) + "\"\n" + repeat(200, "add rule R%d P L B activate=no\n"), "more than 100000 filters"},
+		"pairs":                        {ImportSwanctl, template + "connections { c { version = 1\n" + pairs + "} }", "more than 100000 filters"},
+		"selectors":                    {ImportIPsecConf, "conn t\n\trightsubnet=" + list(2000, "10.2.%d.%d,") + "\n" + repeat(60, "conn c%d\n\talso=t\n\tauto=route\n"), "more than 100000 selectors"},
+		"inherited text of ipsec.conf": {ImportIPsecConf, "conn t\n\tesp=" + strings.Repeat("aes128-sha1,", 50_000) + "\n" + repeat(60, "conn c%d\n\talso=t\n\tauto=route\n"), "long ones count as several"},
+		"inherited text of swanctl":    {ImportSwanctl, "t { esp_proposals = " + strings.Repeat("aes128-sha1,", 50_000) + " }\nconnections { c { version = 1\n" + pairs + "} }", "long ones count as several"},
+		"inactive rules":               {ImportNetsh, shared + repeat(300, "add rule R%d P L B activate=no\n"), "more than 100000 filters"},
+		"tunnels":                      {ImportNetsh, strings.ReplaceAll(shared, " mirrored=no", "") + repeat(300, "add rule R%d P L A tunnel=192.0.2.1 psk=k\n"), "more than 100000"},
+		"notes of netsh":               {ImportNetsh, shared + strings.Repeat("x\n", most+1), "more than 100000 notes"},
+		"descriptions":                 {ImportNetsh, "pushd ipsec static\nadd policy P activatedefaultrule=no\nadd filteraction B action=block\nadd filter L me any \"" + strings.Repeat("long ", 20_000) + "\"\n" + repeat(200, "add rule R%d P L B activate=no\n"), "more than 100000 filters"},
 	} {
 		r, err := c.read("x.conf", []byte(c.text), Options{})
 		if err == nil || r != nil || !strings.Contains(err.Error(), c.want) {

@@ -162,9 +162,12 @@ func (r *confReader) whole(c *confSection, above []*confSection) ([]setting, err
 		}
 		list = append(list, more...)
 	}
+	for _, x := range list {
+		r.left -= x.share()
+	}
 	list = append(list, c.settings...)
-	if r.left -= len(list); r.left < 0 {
-		return nil, fmt.Errorf("line %d: the sections inherit more than %d settings", c.line, maxSettings)
+	if r.left -= len(c.settings); r.left < 0 {
+		return nil, fmt.Errorf("line %d: the sections inherit more than %d settings (long ones count as several)", c.line, maxSettings)
 	}
 	return list, nil
 }

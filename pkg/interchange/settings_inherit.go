@@ -114,8 +114,8 @@ func (f *flattener) inherit(s, from *section, depth int) error {
 		own[x.key] = true
 	}
 	for _, x := range from.settings {
-		if f.left--; f.left < 0 {
-			return fmt.Errorf("line %d: sections inherit more than %d settings", s.line, maxSettings)
+		if f.left -= x.share(); f.left < 0 {
+			return fmt.Errorf("line %d: sections inherit more than %d settings (long ones count as several)", s.line, maxSettings)
 		}
 		if !own[x.key] {
 			s.settings = append(s.settings, x)

@@ -19,6 +19,9 @@ type setting struct {
 	line       int
 }
 
+// share is what a setting takes of maxSettings where it is inherited: a long list that many sections take over is read for each of them.
+func (s setting) share() int { return 1 + len(s.value)/200 }
+
 // section is a section of swanctl.conf with what it inherits from others put in.
 type section struct {
 	name     string
