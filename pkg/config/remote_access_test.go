@@ -49,6 +49,19 @@ func TestRemoteAccess(t *testing.T) {
 	}
 }
 
+// TestDefaultResponseHasNoXAuth: a default response rule with either half of it is refused, whatever stands before.
+func TestDefaultResponseHasNoXAuth(t *testing.T) {
+	files := map[string]string{"users": "carol:" + aHash, "word": "open sesame"}
+	for _, half := range []string{"users_file: users", "user: carol, password_file: word"} {
+		for _, before := range []string{"", "{psk: throw-away-example-key-QmVyZ2ZyaWVk}, "} {
+			_, err := withFiles("default_response: {auth: ["+before+"{psk: throw-away-example-key-QmVyZ2ZyaWVk, xauth: {"+half+"}}]}\n", files)
+			if err == nil || !strings.Contains(err.Error(), "default_response has no extended authentication (xauth)") {
+				t.Errorf("%s%s: %v", before, half, err)
+			}
+		}
+	}
+}
+
 func TestRemoteAccessRefusals(t *testing.T) {
 	for _, x := range []struct{ name, text, users, want string }{
 		{"no hash", gateway, "carol", "line 1 of the users' file has no name and hash"},

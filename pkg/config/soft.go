@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/policy"
@@ -76,6 +77,11 @@ func (r *reader) defaultResponse(n *node) *policy.Rule {
 	r.warnWeakMethods(n, rule.Action)
 	if at["auth"] == nil {
 		r.fail(n, "add auth: [{psk_file: NAME}]", "default_response names no authentication")
+		return nil
+	}
+	if slices.ContainsFunc(rule.Auth, func(a policy.AuthMethod) bool { return a.XAuth != nil }) {
+		r.fail(at["auth"], "leave xauth out, or write a rule with tunnel: {remote: any}", "default_response has no extended authentication (xauth): it answers peers in transport mode, "+
+			"and xauth is for the tunnels of remote access")
 		return nil
 	}
 	for _, a := range rule.Auth {
