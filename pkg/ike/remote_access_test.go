@@ -133,6 +133,35 @@ func TestXAuthUserIsDismissed(t *testing.T) {
 	}
 }
 
+// TestXAuthUserIsDismissedWithoutMainMode: a user who has deleted his main-mode SA does not keep his children when he is none any more; with others beside him he does.
+func TestXAuthUserIsDismissedWithoutMainMode(t *testing.T) {
+	for _, stays := range []bool{true, false} {
+		w := newWorld(t, remote("carol:open sesame"), remote("carol:open sesame"))
+		w.want(0)
+		w.run(5 * time.Second)
+		w.agree(1)
+		for id := range w.hosts[0].peersUp {
+			if err := w.hosts[0].e.Delete(w.now, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.run(time.Second)
+		if h := w.hosts[1]; len(h.peersUp) != 0 || len(h.children) != 1 {
+			t.Fatalf("%d peers, %d children", len(h.peersUp), len(h.children))
+		}
+		s := remote("carol:open sesame")
+		s.users = map[string]string{"dave": "x"}
+		if stays {
+			s.users["carol"] = "x"
+		}
+		w.hosts[1].e.SetPolicy(w.now, compile(t, s, addrB, addrA, 1))
+		w.run(2 * time.Second)
+		if n := len(w.hosts[1].children); (n == 1) != stays {
+			t.Errorf("stays a user %v: %d children", stays, n)
+		}
+	}
+}
+
 // TestXAuthWithRSACertificates (method 65005): both ends prove themselves by certificates, and the client logs in as well.
 func TestXAuthWithRSACertificates(t *testing.T) {
 	p := pairsOf(t, "rsa-signature")

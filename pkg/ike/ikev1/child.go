@@ -15,6 +15,8 @@ type child struct {
 	m                        *Machine
 	peer                     *peer
 	remoteID                 isakmp.Identification // of the main-mode SA that made it
+	loggedIn                 bool                  // that SA's peer logged in at this gateway (XAUTH)
+	user                     string                // as whom
 	filter                   *policy.QuickModeFilter
 	began                    time.Time // of its quick mode at this end
 	upAt                     time.Time
@@ -62,7 +64,7 @@ func (m *Machine) newChild(now time.Time, q *quickMode) *child {
 			sa.Protocols = append(sa.Protocols, q.keys(p))
 		}
 	}
-	c := &child{sa: sa, m: m, peer: s.peer, remoteID: s.remoteID, filter: q.filter, began: q.began, trafficAt: now}
+	c := &child{sa: sa, m: m, peer: s.peer, remoteID: s.remoteID, loggedIn: s.suite.xauth && s.role() == isakmp.Responder, user: s.exam.user, filter: q.filter, began: q.began, trafficAt: now}
 	m.children[sa.ID] = c
 	m.counted(c, 1)
 	s.peer.children[sa.ID] = c

@@ -224,7 +224,9 @@ func (m *Machine) SetPolicy(now time.Time, c *policy.Compiled) {
 		}
 		for _, c := range childrenOf(p) {
 			if f := m.stillThere(c.filter); f != nil {
-				c.filter = f
+				if c.filter = f; c.dismissed() {
+					m.deleteChild(now, c, "its user is none any more")
+				}
 				continue
 			}
 			m.deleteChild(now, c, "the policy has changed")

@@ -242,7 +242,7 @@ func TestGuessesAreForgotten(t *testing.T) {
 	for n := range 3 * maxGuessers {
 		now = now.Add(time.Millisecond)
 		for range freeGuesses {
-			g.wrong(now, key(n))
+			g.try(now, key(n))
 		}
 	}
 	if len(g.failures) != maxGuessers || g.may(now, key(3*maxGuessers-1)) || !g.may(now, key(0)) {
@@ -250,7 +250,7 @@ func TestGuessesAreForgotten(t *testing.T) {
 	}
 	if k := key(3*maxGuessers - 1); !g.may(now.Add(guessEvery), k) {
 		t.Error("no try after a while")
-	} else if g.wrong(now.Add(guessEvery), k); g.may(now.Add(guessEvery+time.Second), k) {
+	} else if g.try(now.Add(guessEvery), k); g.may(now.Add(guessEvery+time.Second), k) {
 		t.Error("a second try at once")
 	}
 	if k := key(3*maxGuessers - 1); !g.may(now.Add(guessEvery+guessMemory), k) {

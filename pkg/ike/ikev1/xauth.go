@@ -2,7 +2,6 @@ package ikev1
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -41,22 +40,31 @@ type examination struct {
 	over bool // client: name and password are sent; gateway: they came
 }
 
-// withXAuth are a rule's main-mode offers in a role, with extended authentication where the rule has it: only the initiator of main mode logs in, so a client accepts
-// nothing as a responder, and a gateway offers nothing.
+// withXAuth are a rule's main-mode offers in a role, each with extended authentication where the rule has it for that method: only the initiator of main mode logs in, so
+// a client accepts nothing as a responder, and a gateway offers nothing. A method that the rule has both with it and without is left out: the peer would choose.
 func withXAuth(offers []phase1Suite, r *policy.Rule, role isakmp.Role) []phase1Suite {
-	if len(r.Auth) == 0 || r.Auth[0].XAuth == nil {
-		return offers
-	}
-	if r.Auth[0].XAuth.Server() != (role == isakmp.Responder) {
-		return nil
-	}
 	var out []phase1Suite
 	for _, s := range offers {
-		if s.xauth = true; s.authNumber() != 0 {
+		with, without := xauthOf(r, s.auth, role)
+		if s.xauth = with; with != without && s.authNumber() != 0 {
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// xauthOf reports whether a rule has an authentication method, by its number, with extended authentication and without. One that is for the other role counts as both: it
+// cannot be used.
+func xauthOf(r *policy.Rule, number uint16, role isakmp.Role) (with, without bool) {
+	for i := range r.Auth {
+		a := &r.Auth[i]
+		if !slices.Contains(authMethods(a), number) {
+			continue
+		}
+		with = with || a.XAuth != nil
+		without = without || a.XAuth == nil || a.XAuth.Server() != (role == isakmp.Responder)
+	}
+	return with, without
 }
 
 // examine begins XAUTH: a gateway asks, a client waits to be asked.
@@ -99,7 +107,7 @@ func (m *Machine) takeLogin(now time.Time, s *mainMode, answer isakmp.Configurat
 	case err != nil:
 		m.stats.Malformed++
 		m.concludeLogin(now, s, false)
-	case len(m.logins) >= maxLogins || !m.guesses.may(now, s.guessKey()):
+	case len(m.logins) >= maxLogins || !m.guesses.try(now, s.guessKey()):
 		m.stats.GuessesRefused++
 		m.concludeLogin(now, s, false)
 	default:
@@ -136,8 +144,8 @@ func (m *Machine) AnswerLogin(now time.Time, id uint64, ok bool) {
 		return
 	}
 	delete(m.logins, id)
-	if !ok {
-		m.guesses.wrong(now, s.guessKey())
+	if ok = ok && knows(s.rule, s.exam.user); ok { // he may have been taken out of the policy meanwhile
+		m.guesses.right(s.guessKey())
 	}
 	m.concludeLogin(now, s, ok)
 }
@@ -172,9 +180,9 @@ func (m *Machine) refuseLogin(now time.Time, s *mainMode) {
 	m.removeSA(s)
 }
 
-// knows reports whether a name is one of the rule's users.
-func (s *mainMode) knows(user string) bool {
-	return slices.ContainsFunc(s.rule.Auth, func(a policy.AuthMethod) bool {
+// knows reports whether a name is one of a rule's users.
+func knows(r *policy.Rule, user string) bool {
+	return slices.ContainsFunc(r.Auth, func(a policy.AuthMethod) bool {
 		if a.XAuth == nil {
 			return false
 		}
@@ -185,8 +193,11 @@ func (s *mainMode) knows(user string) bool {
 
 // dismissed reports whether a peer has logged in as somebody whom the policy does not know any more.
 func (s *mainMode) dismissed() bool {
-	return s.suite.xauth && s.role() == isakmp.Responder && s.state.obeys() && !s.knows(s.exam.user)
+	return s.suite.xauth && s.role() == isakmp.Responder && s.state.obeys() && !knows(s.rule, s.exam.user)
 }
+
+// dismissed reports whether a child is somebody's whom the policy does not know any more. He may have deleted the main-mode SA that made it.
+func (c *child) dismissed() bool { return c.loggedIn && !knows(c.filter.Rule, c.user) }
 
 // dismiss ends what such a peer has.
 func (m *Machine) dismiss(now time.Time, s *mainMode) {
@@ -201,7 +212,7 @@ func (m *Machine) dismiss(now time.Time, s *mainMode) {
 // logIn answers a gateway that asks for name and password. It is told once: a gateway that asks again has not liked them.
 func (s *mainMode) logIn(x isakmp.Configuration) (answer isakmp.Configuration, then func(time.Time), err error) {
 	client := s.auth.XAuth
-	if !slices.ContainsFunc(x.Attributes, func(a isakmp.Attribute) bool { return a.Type >= isakmp.XAuthType && a.Type <= isakmp.XAuthAnswer }) {
+	if client == nil || !slices.ContainsFunc(x.Attributes, func(a isakmp.Attribute) bool { return a.Type >= isakmp.XAuthType && a.Type <= isakmp.XAuthAnswer }) {
 		return answer, nil, errUnasked
 	}
 	answer.Type = isakmp.ConfigReply
@@ -234,7 +245,7 @@ func (s *mainMode) logIn(x isakmp.Configuration) (answer isakmp.Configuration, t
 // takeStatus hears whether the gateway is content.
 func (s *mainMode) takeStatus(x isakmp.Configuration) (answer isakmp.Configuration, then func(time.Time), err error) {
 	status, ok := x.One(isakmp.XAuthStatus)
-	if !ok {
+	if !ok || s.auth.XAuth == nil {
 		return answer, nil, errUnasked
 	}
 	answer = isakmp.Configuration{Type: isakmp.ConfigAck, Attributes: []isakmp.Attribute{{Type: isakmp.XAuthStatus, Basic: true, Value: []byte{0, 0}}}}
@@ -249,66 +260,4 @@ func (s *mainMode) takeStatus(x isakmp.Configuration) (answer isakmp.Configurati
 	}
 	answer.Attributes[0].Value = []byte{0, xauthOK}
 	return answer, func(now time.Time) { s.m.admit(now, s, true) }, nil
-}
-
-// guesses bounds how often passwords may be wrong: a few times for each user and source network, then one try in a while.
-type guesses struct{ failures map[guessKey]*failures }
-
-type guessKey struct {
-	user   string // "" for all names that are none
-	prefix netip.Prefix
-}
-
-type failures struct {
-	count int
-	last  time.Time
-}
-
-const (
-	freeGuesses = 5
-	guessEvery  = 30 * time.Second
-	// guessMemory is how long wrong passwords are remembered after the last one.
-	guessMemory = 10 * time.Minute
-	maxGuessers = 1024
-)
-
-func (s *mainMode) guessKey() guessKey {
-	k := guessKey{prefix: prefixOf(s.remote.Addr())}
-	if s.knows(s.exam.user) {
-		k.user = s.exam.user
-	}
-	return k
-}
-
-// may reports whether a password may be looked at.
-func (g *guesses) may(now time.Time, k guessKey) bool {
-	f := g.failures[k]
-	return f == nil || f.count < freeGuesses || now.Sub(f.last) >= guessEvery
-}
-
-func (g *guesses) wrong(now time.Time, k guessKey) {
-	if g.failures == nil {
-		g.failures = map[guessKey]*failures{}
-	}
-	f := g.failures[k]
-	if f == nil || now.Sub(f.last) >= guessMemory {
-		if f == nil && len(g.failures) >= maxGuessers {
-			g.forgetOldest()
-		}
-		f = &failures{}
-		g.failures[k] = f
-	}
-	f.count++
-	f.last = now
-}
-
-func (g *guesses) forgetOldest() {
-	var oldest guessKey
-	var at time.Time
-	for k, f := range g.failures {
-		if at.IsZero() || f.last.Before(at) {
-			oldest, at = k, f.last
-		}
-	}
-	delete(g.failures, oldest)
 }
