@@ -73,7 +73,9 @@ type Endpoint struct {
 	tally       tally
 	history     history
 
-	searching sync.Mutex // one search at a time, outside of that goroutine
+	looked    *Status       // the last overview
+	searching sync.Mutex    // one search of the policy at a time, outside of that goroutine
+	listing   chan struct{} // held by one search of SAs and events at a time: the others wait outside of that goroutine, which serves the key exchange between two
 	soft      softTable
 	dynamic   map[string]*dynamicFilter // of the default response rule, by ID
 }
@@ -93,7 +95,7 @@ func New(opts Options) (*Endpoint, error) {
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
 		verdicts: make(chan verdict), judging: make(chan struct{}, maxJudged), renewing: make(chan struct{}, 1),
 		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}},
-		checking: make(chan struct{}, maxChecking), assigned: map[string]netip.Prefix{}, dynamic: map[string]*dynamicFilter{}}
+		checking: make(chan struct{}, maxChecking), listing: make(chan struct{}, 1), assigned: map[string]netip.Prefix{}, dynamic: map[string]*dynamicFilter{}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 type ListName string
 
 const (
-	ListOverview          ListName = "overview" // Status without its SAs, and with the last failure only
+	ListOverview          ListName = "overview" // Status without its SAs, and with the last failure only; up to a second old, and shared: it is not to be changed
 	ListRules             ListName = "rules"    // of the active policy
 	ListMainModeGeneric   ListName = "main-mode-generic-filters"
 	ListMainModeSpecific  ListName = "main-mode-specific-filters"
@@ -84,10 +84,16 @@ func (e *Endpoint) List(q Query) (Page, error) {
 	c := &cut{page: &p, words: strings.Fields(strings.ToLower(q.Search)), end: q.Offset + q.Limit}
 	var compiled *policy.Compiled
 	var err error
+	if q.List != ListOverview {
+		e.listing <- struct{}{}
+	}
 	stopped := e.do(func(now time.Time) {
 		compiled, p.Applied = e.compiled, e.applied
 		err = e.listLive(now, q.List, c)
 	})
+	if q.List != ListOverview {
+		<-e.listing
+	}
 	if stopped != nil {
 		return Page{}, stopped
 	}
@@ -180,8 +186,20 @@ func (e *Endpoint) listLive(now time.Time, name ListName, c *cut) error {
 	return nil
 }
 
-// overview is Status without what grows with the number of SAs or filters.
+// overviewAge is for how long an overview is good. Any account of the host may ask the web monitor for one as often as it likes, and to make one is to ask the
+// system for its interfaces and the guard for its counters, and to add up all SAs.
+const overviewAge = time.Second
+
+// overview is Status without what grows with the number of SAs or filters, of the policy in force, and at most a second old. It is shared, and nobody changes it.
 func (e *Endpoint) overview(now time.Time) *Status {
+	if s := e.looked; s != nil && now.Sub(s.Now) < overviewAge && s.Policy.Applied.Equal(e.applied) && s.LastReload == e.lastReload {
+		return s
+	}
+	e.looked = e.makeOverview(now)
+	return e.looked
+}
+
+func (e *Endpoint) makeOverview(now time.Time) *Status {
 	s := e.head()
 	e.reportHead(now, &s)
 	if n := len(e.failures); n > 0 {
