@@ -53,6 +53,7 @@ type Endpoint struct {
 	// What follows belongs to the goroutine of Run.
 	policy      *policy.Policy
 	compiled    *policy.Compiled
+	filters     filterIndex // of compiled
 	applied     time.Time
 	children    map[uint64]*child
 	nextManual  uint64

@@ -16,12 +16,11 @@ func (e *Endpoint) renewCertificates(now time.Time) {
 		return
 	}
 	e.renewed = now
-	var list []*policy.Rule
+	var list []ownCertificate
 	for r := range e.policy.EveryRule {
 		for _, a := range r.Auth {
 			if a.Kind == policy.Certificate {
-				list = append(list, r)
-				break
+				list = append(list, ownCertificate{r.Name, a.Cert})
 			}
 		}
 	}
@@ -38,18 +37,19 @@ func (e *Endpoint) renewCertificates(now time.Time) {
 	}
 }
 
-func (e *Endpoint) renew(rules []*policy.Rule) {
-	for _, r := range rules {
-		for _, a := range r.Auth {
-			if a.Kind != policy.Certificate {
-				continue
-			}
-			switch changed, err := a.Cert.Refresh(); {
-			case err != nil:
-				e.log.Warn("a certificate of this host was changed and cannot be used; the one from before stays", "rule", r.Name, "error", err)
-			case changed:
-				e.log.Info("a certificate of this host was renewed", "rule", r.Name)
-			}
+// ownCertificate is what a rule shows of this host.
+type ownCertificate struct {
+	rule string
+	*policy.CertAuth
+}
+
+func (e *Endpoint) renew(list []ownCertificate) {
+	for _, c := range list {
+		switch changed, err := c.Refresh(); {
+		case err != nil:
+			e.log.Warn("a certificate of this host was changed and cannot be used; the one from before stays", "rule", c.rule, "error", err)
+		case changed:
+			e.log.Info("a certificate of this host was renewed", "rule", c.rule)
 		}
 	}
 }

@@ -175,12 +175,22 @@ func (e *Endpoint) keepSoft(now time.Time) {
 	e.fallBack(now)
 }
 
+// filterIndex finds the outbound filters of one snapshot, which never changes, by their IDs.
+type filterIndex struct {
+	of   *policy.Compiled
+	byID map[string]*policy.QuickModeFilter
+}
+
 // filterOf finds an outbound filter by its ID, nil if the policy does not have it (any more).
 func (e *Endpoint) filterOf(id string) *policy.QuickModeFilter {
-	for _, f := range e.compiled.Outbound {
-		if f.ID == id {
-			return f
+	if e.filters.of != e.compiled {
+		e.filters = filterIndex{e.compiled, make(map[string]*policy.QuickModeFilter, len(e.compiled.Outbound))}
+		for _, f := range e.compiled.Outbound {
+			e.filters.byID[f.ID] = f
 		}
+	}
+	if f := e.filters.byID[id]; f != nil {
+		return f
 	}
 	if d := e.dynamic[id]; d != nil {
 		return d.filter

@@ -16,7 +16,7 @@ import (
 // no such file.
 func ImportIPsecConf(name string, data []byte, opts Options) (*Result, error) {
 	r := &confImport{swan: &swan{opts: opts}, base: opts.dirOf(name)}
-	p := &confParser{opts: opts, notes: &r.notes}
+	p := &confParser{includer: includer{opts: opts}, notes: &r.notes}
 	if err := p.read("", name, data, 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -15,10 +15,9 @@ type confSection struct {
 
 // confParser reads the lines of ipsec.conf: a section begins at the margin, its settings are indented.
 type confParser struct {
-	opts     Options
+	includer
 	notes    *notes
 	sections []*confSection
-	includes int
 	bytes    int
 }
 
@@ -106,26 +105,7 @@ func (p *confParser) setting(c *confSection, file string, number int, s string) 
 }
 
 func (p *confParser) include(pattern string, line, depth int) error {
-	names, err := included(p.opts, pattern)
-	if err != nil {
-		p.notes.lost(line, "include %s is not read: %v", quote(pattern), err)
-		return nil
-	}
-	for _, name := range names {
-		if p.includes++; p.includes > maxIncludes || depth >= maxNesting {
-			p.notes.lost(line, "include %s is not read: too many files, or files that include each other", quote(name))
-			return nil
-		}
-		data, err := p.opts.ReadFile(name)
-		if err != nil {
-			p.notes.lost(line, "include %s is not read: %v", quote(name), err)
-			continue
-		}
-		if err := p.read(name, name, data, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.each(p.notes, pattern, line, depth, func(name string, data []byte) error { return p.read(name, name, data, depth+1) })
 }
 
 // confReader resolves what sections take from %default and from each other.

@@ -10,22 +10,33 @@ import (
 func (p *settingsParser) include(into *section, pattern string, line, depth int) error {
 	p.notes.file = p.file
 	defer func() { p.notes.file = "" }()
+	return p.each(p.notes, pattern, line, depth, func(name string, data []byte) error { return p.read(into, name, name, data, depth+1) })
+}
+
+// includer reads files that others include, a bounded number of them.
+type includer struct {
+	opts     Options
+	includes int
+}
+
+// each calls read for the files that a pattern stands for. What cannot be read is noted, and no error.
+func (p *includer) each(n *notes, pattern string, line, depth int, read func(name string, data []byte) error) error {
 	names, err := included(p.opts, pattern)
 	if err != nil {
-		p.notes.lost(line, "include %s is not read: %v", quote(pattern), err)
+		n.lost(line, "include %s is not read: %v", quote(pattern), err)
 		return nil
 	}
 	for _, name := range names {
 		if p.includes++; p.includes > maxIncludes || depth >= maxNesting {
-			p.notes.lost(line, "include %s is not read: too many files, or files that include each other", quote(name))
+			n.lost(line, "include %s is not read: too many files, or files that include each other", quote(name))
 			return nil
 		}
 		data, err := p.opts.ReadFile(name)
 		if err != nil {
-			p.notes.lost(line, "include %s is not read: %v", quote(name), err)
+			n.lost(line, "include %s is not read: %v", quote(name), err)
 			continue
 		}
-		if err := p.read(into, name, name, data, depth+1); err != nil {
+		if err := read(name, data); err != nil {
 			return err
 		}
 	}

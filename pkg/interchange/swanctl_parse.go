@@ -61,12 +61,11 @@ func (s *section) child(name string) *section {
 
 // settingsParser reads the syntax of strongswan.conf: sections in braces, settings, comments, includes, and references to other sections.
 type settingsParser struct {
-	opts     Options
-	notes    *notes
-	root     *section
-	includes int
-	bytes    int
-	count    int // settings and sections so far
+	includer
+	notes *notes
+	root  *section
+	bytes int
+	count int // settings and sections so far
 
 	file string
 	text string
@@ -76,7 +75,7 @@ type settingsParser struct {
 
 // parseSettings reads a configuration with what it includes.
 func parseSettings(name string, data []byte, opts Options, n *notes) (*section, error) {
-	p := &settingsParser{opts: opts, notes: n, root: &section{}}
+	p := &settingsParser{includer: includer{opts: opts}, notes: n, root: &section{}}
 	if err := p.read(p.root, "", name, data, 0); err != nil {
 		return nil, err
 	}

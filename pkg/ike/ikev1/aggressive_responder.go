@@ -139,15 +139,9 @@ func (m *Machine) firstAggressive(now time.Time, d isakmp.Datagram, h isakmp.Hea
 	}
 	s := m.newMainMode(now, m.aggressiveRule(f, d, msg), isakmp.Responder)
 	s.cookies, s.local, s.remote, s.prefix = pair, d.Local, d.Remote, prefixOf(d.Remote.Addr())
-	if why := s.unable(); why != nil {
-		m.refuseUnproven(now, s, &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: *why})
-		return
+	if m.takeFirst(now, s, msg) {
+		m.answerAggressiveOffer(now, s, d)
 	}
-	if err := s.run.Accept(s, msg); err != nil {
-		m.refuseUnproven(now, s, err)
-		return
-	}
-	m.answerAggressiveOffer(now, s, d)
 }
 
 // answerAggressiveOffer computes and sends message 2, if there is room for it.
@@ -172,11 +166,7 @@ func (m *Machine) answerAggressiveOffer(now time.Time, s *mainMode, d isakmp.Dat
 	}
 	m.halfOpen.join(s.prefix)
 	m.aggressive.waiting = append(m.aggressive.waiting, s)
-	m.established[s.cookies] = s
-	s.flight.answering(d.Data)
-	m.launch(now, &s.flight, isakmp.Datagram{Local: s.local, Remote: s.remote, Data: out}, false, nil)
-	s.life.ring = func(now time.Time) { m.abandon(now, s) }
-	m.alarms.set(&s.life, now.Add(halfOpenLife))
+	m.awaitProof(now, s, d.Data, out)
 }
 
 // maxAmplification is how much longer than its request an answer to an unproven address may be, in bytes.

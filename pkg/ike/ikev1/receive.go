@@ -122,12 +122,7 @@ func (m *Machine) firstMessage(now time.Time, d isakmp.Datagram, h isakmp.Header
 		}
 		m.stats.Duplicates++
 	}
-	if why := s.unable(); why != nil {
-		m.refuseUnproven(now, s, &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: *why})
-		return
-	}
-	if err := s.run.Accept(s, msg); err != nil {
-		m.refuseUnproven(now, s, err)
+	if !m.takeFirst(now, s, msg) {
 		return
 	}
 	ps, err := s.run.Build(s)
@@ -188,9 +183,27 @@ func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h 
 		return
 	}
 	m.halfOpen.promote(e)
+	m.awaitProof(now, s, d.Data, out)
+}
+
+// takeFirst lets the script take an initiator's first message, or refuses it.
+func (m *Machine) takeFirst(now time.Time, s *mainMode, msg *isakmp.Message) bool {
+	if why := s.unable(); why != nil {
+		m.refuseUnproven(now, s, &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: *why})
+		return false
+	}
+	if err := s.run.Accept(s, msg); err != nil {
+		m.refuseUnproven(now, s, err)
+		return false
+	}
+	return true
+}
+
+// awaitProof answers the message that made this host compute keys, once for each time that it comes, and gives the initiator half a minute to prove itself.
+func (m *Machine) awaitProof(now time.Time, s *mainMode, request, answer []byte) {
 	m.established[s.cookies] = s
-	s.flight.answering(d.Data)
-	m.launch(now, &s.flight, isakmp.Datagram{Local: s.local, Remote: s.remote, Data: out}, false, nil)
+	s.flight.answering(request)
+	m.launch(now, &s.flight, isakmp.Datagram{Local: s.local, Remote: s.remote, Data: answer}, false, nil)
 	s.life.ring = func(now time.Time) { m.abandon(now, s) }
 	m.alarms.set(&s.life, now.Add(halfOpenLife))
 }

@@ -5,11 +5,8 @@ import "fmt"
 // CertEncoding is the kind of a certificate payload (RFC 2408 §3.9).
 type CertEncoding uint8
 
-const (
-	CertPKCS7         CertEncoding = 1
-	CertX509Signature CertEncoding = 4
-	CertCRL           CertEncoding = 7
-)
+// CertX509Signature is an X.509 certificate for signatures, the one kind that is sent and read.
+const CertX509Signature CertEncoding = 4
 
 // maxCertificate bounds one certificate of a peer, in bytes.
 const maxCertificate = 32 << 10
