@@ -118,7 +118,7 @@ func (m *Machine) reserve(q *quickMode, suites []phase2Suite) error {
 			if s.part(p) == nil || q.spiIn[p] != 0 {
 				continue
 			}
-			spi, err := m.cfg.NewSPI(ipProtocol(p))
+			spi, err := m.freshSPI(ipProtocol(p), q.choice.spiOut[p])
 			if err != nil {
 				return fmt.Errorf("no SPI: %w", err)
 			}
@@ -126,6 +126,21 @@ func (m *Machine) reserve(q *quickMode, suites []phase2Suite) error {
 		}
 	}
 	return nil
+}
+
+// freshSPI gets an inbound SPI other than the peer's, 0 where that is not known yet: nothing but the SPI tells the keys of the two directions
+// apart (RFC 2409 §5.5), and under one key both would use the same nonces (security.md A6).
+func (m *Machine) freshSPI(p suite.Protocol, peers uint32) (uint32, error) {
+	spi, err := m.cfg.NewSPI(p)
+	if err != nil || spi != peers {
+		return spi, err
+	}
+	other, err := m.cfg.NewSPI(p)
+	m.emit(isakmp.SPIReleased{SPIs: []uint32{spi}})
+	if err == nil && other == peers {
+		err = errors.New("the source of SPIs gave the same one twice")
+	}
+	return other, err
 }
 
 // releaseSPIs gives back the SPIs of a quick mode that came to no child.

@@ -280,6 +280,12 @@ func (q *quickMode) takeAnswer(msg *isakmp.Message) error {
 		return &isakmp.Refusal{Notify: isakmp.BadProposalSyntax, Failure: isakmp.Failure{What: err.Error(), Why: "the peer's software",
 			Next: "look at the peer's log", Answered: true}}
 	}
+	for p, spi := range c.spiOut {
+		if spi == q.spiIn[p] { // the keys of both directions would be the same (security.md A6)
+			return &isakmp.Refusal{Notify: isakmp.InvalidSPI, Failure: isakmp.Failure{What: "the peer chose the SPI that this host had chosen for the other direction",
+				Why: "chance, or the peer's software", Next: "the next attempt has other SPIs; look at the peer's log if it happens again", Answered: true}}
+		}
+	}
 	if err := q.checkIDs(msg); err != nil {
 		return err
 	}
