@@ -12,7 +12,7 @@ import (
 )
 
 func benchCommand() *cobra.Command {
-	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchPipelineCommand())
+	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchPipelineCommand(), benchHandshakeCommand())
 }
 
 func benchClassifyCommand() *cobra.Command {

@@ -1,0 +1,129 @@
+package handshake
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+
+	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/ike"
+	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/sa"
+	"github.com/goipsec/goipsec/pkg/suite"
+)
+
+// exchange is what is negotiated.
+type exchange struct {
+	name  string
+	group suite.Group
+	pfs   suite.Group
+	esp   policy.ESPMethod
+}
+
+func exchanges() []exchange {
+	gcm := policy.ESPMethod{Encr: suite.AESGCM16, KeyBits: 128}
+	cbc := policy.ESPMethod{Encr: suite.AESCBC, KeyBits: 128, Integ: suite.HMACSHA256_128}
+	return []exchange{
+		{"curve25519", suite.Curve25519, suite.GroupNone, gcm},
+		{"curve25519-pfs", suite.Curve25519, suite.Curve25519, gcm},
+		{"curve25519-cbc", suite.Curve25519, suite.GroupNone, cbc},
+		{"ecp256", suite.ECP256, suite.GroupNone, gcm},
+		{"modp2048", suite.MODP2048, suite.GroupNone, gcm},
+	}
+}
+
+// Exchanges names what can be measured: the group, and how it differs from ESP with AES-128-GCM without PFS. Main mode is always with a
+// pre-shared key, AES-128-CBC and SHA-256.
+func Exchanges() (names []string) {
+	for _, x := range exchanges() {
+		names = append(names, x.name)
+	}
+	return names
+}
+
+// String says what is negotiated, in full.
+func (x exchange) String() string {
+	esp := x.esp.Encr.Name(x.esp.KeyBits)
+	if x.esp.Integ != suite.IntegNone {
+		esp += " " + x.esp.Integ.String()
+	}
+	pfs := "no PFS"
+	if x.pfs != suite.GroupNone {
+		pfs = "PFS " + x.pfs.String()
+	}
+	return fmt.Sprintf("%v, %s, %s", x.group, esp, pfs)
+}
+
+// The peers of one responder have all the addresses of a network: a negotiation each.
+var (
+	peers     = netip.MustParsePrefix("127.64.0.0/10")
+	responder = netip.MustParseAddr("127.0.0.1")
+)
+
+// peer is the address of the n-th peer. Neighbours in time are no neighbours in the network, as with peers from everywhere.
+func peer(n int) netip.Addr {
+	n = int(uint32(n)*2654435761>>10) & (1<<22 - 1) // odd, so that all 2^22 come before one comes again
+	return netip.AddrFrom4([4]byte{127, 64 | byte(n>>16), byte(n >> 8), byte(n)})
+}
+
+// capacity bounds the SAs of one end.
+const capacity = 1 << 18
+
+// newEngine makes the engine of one side. port is its own on the wire and far the other's; 0 is 500 for both.
+func newEngine(x exchange, initiator bool, port, far uint16) (*ike.Engine, *policy.QuickModeFilter, error) {
+	many := policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(peers)}
+	one := policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(responder)}
+	f := policy.GenericFilter{Src: many, Dst: one, Mirrored: true}
+	if !initiator {
+		f.Src, f.Dst = one, many
+	}
+	rule := &policy.Rule{Name: "bench", Filters: []policy.GenericFilter{f}, Peer: policy.PeerOptions{Port: far},
+		Action: policy.FilterAction{Name: "protect", Kind: policy.Negotiate, PFS: x.pfs, Methods: []policy.Method{{ESP: &x.esp}}},
+		Auth:   []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("throw-away, for measurements only"))}}}
+	key := policy.KeyExchange{Methods: []policy.MainModeMethod{{Encr: suite.AESCBC, KeyBits: 128, Hash: suite.SHA256, Group: x.group}}}
+	// The host's own addresses do not matter: nothing here says "me".
+	c, err := policy.Compile(&policy.Policy{Name: "bench", Rules: []*policy.Rule{rule}, KeyExchange: key}, []netip.Addr{netip.MustParseAddr("192.0.2.1")})
+	if err != nil {
+		return nil, nil, err
+	}
+	db := sa.NewDB(rand.Reader, capacity)
+	e, err := ike.New(ike.Config{Rand: rand.Reader, Policy: c, NewSPI: func(suite.Protocol) (uint32, error) { return db.Reserve() }, Port: port, NATPort: port})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range c.Outbound {
+		if f.Filter.Dst.Contains(responder) == initiator {
+			return e, f, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("handshake: the policy has no filter to begin with")
+}
+
+// arithmetic does what a negotiation costs in the group alone: a key pair and a shared secret at both ends, twice with PFS.
+func (x exchange) arithmetic() error {
+	for _, g := range []suite.Group{x.group, x.pfs} {
+		if g == suite.GroupNone {
+			continue
+		}
+		a, err := suite.NewKeyExchange(g, rand.Reader)
+		if err != nil {
+			return err
+		}
+		b, err := suite.NewKeyExchange(g, rand.Reader)
+		if err != nil {
+			return err
+		}
+		za, err := a.Shared(b.Public())
+		if err != nil {
+			return err
+		}
+		zb, err := b.Shared(a.Public())
+		if err != nil {
+			return err
+		}
+		if string(za) != string(zb) {
+			return fmt.Errorf("handshake: the two ends of %v have different secrets", g)
+		}
+	}
+	return nil
+}
