@@ -12,14 +12,17 @@ import (
 // nothing (RFC 4543). The nonce is the salt and the IV in the packet. Additional data is SPI and sequence number, the latter of
 // 64 bits with ESN; for GMAC also the IV and everything after it.
 type combined struct {
-	aead    cipher.AEAD
-	esn     bool
-	iv, icv int
-	gmac    bool
-	nonce   []byte // salt, then room for the IV
-	aad     [12]byte
-	whole   []byte // GMAC with ESN: SPI, high, low, IV and payload side by side
+	aead  cipher.AEAD
+	esn   bool
+	icv   int
+	gmac  bool
+	nonce []byte // salt, then room for the IV
+	aad   [12]byte
+	whole []byte // GMAC with ESN: SPI, high, low, IV and payload side by side
 }
+
+// combinedIV is the length of the IV in the packet, in bytes (RFC 4106 §3.1, RFC 4309 §3.1, RFC 7634 §2).
+const combinedIV = 8
 
 func newCombined(e suite.Encr, keymat []byte, info suite.EncrInfo, esn bool) (*combined, error) {
 	split := len(keymat) - info.SaltLen
@@ -27,28 +30,28 @@ func newCombined(e suite.Encr, keymat []byte, info suite.EncrInfo, esn bool) (*c
 	if err != nil {
 		return nil, fmt.Errorf("esp: %s: %w", info.Name, err)
 	}
-	c := &combined{aead: aead, esn: esn, iv: info.IVLen, icv: info.ICVLen, gmac: e == suite.NullGMAC}
+	c := &combined{aead: aead, esn: esn, icv: info.ICVLen, gmac: e == suite.NullGMAC}
 	c.nonce = make([]byte, info.SaltLen+info.IVLen)
 	copy(c.nonce, keymat[split:])
-	if aead.NonceSize() != len(c.nonce) || aead.Overhead() != c.icv {
+	if info.IVLen != combinedIV || aead.NonceSize() != len(c.nonce) || aead.Overhead() != c.icv {
 		return nil, fmt.Errorf("esp: %s has a nonce of %d and an ICV of %d bytes, not %d and %d", info.Name, aead.NonceSize(), aead.Overhead(), len(c.nonce), c.icv)
 	}
 	return c, nil
 }
 
-func (c *combined) seal(esp []byte, seq uint64) {
-	body := c.prepare(esp, seq)
+func (c *combined) seal(esp, plain []byte, seq uint64) {
+	body := c.prepare(esp)
 	if c.gmac {
+		copy(body, plain)
 		icv := len(esp) - c.icv
 		c.aead.Seal(esp[icv:icv], c.nonce, nil, c.covered(esp[:icv], seq))
 		return
 	}
-	plain := body[:len(body)-c.icv]
 	c.aead.Seal(body[:0], c.nonce, plain, c.additional(esp, seq))
 }
 
 func (c *combined) open(esp []byte, seq uint64) bool {
-	body := c.prepare(esp, seq)
+	body := c.prepare(esp)
 	if c.gmac {
 		icv := len(esp) - c.icv
 		_, err := c.aead.Open(nil, c.nonce, esp[icv:], c.covered(esp[:icv], seq))
@@ -59,9 +62,10 @@ func (c *combined) open(esp []byte, seq uint64) bool {
 }
 
 // prepare puts the packet's IV into the nonce and returns what follows it.
-func (c *combined) prepare(esp []byte, seq uint64) (body []byte) {
-	copy(c.nonce[len(c.nonce)-c.iv:], esp[headerLen:headerLen+c.iv])
-	return esp[headerLen+c.iv:]
+func (c *combined) prepare(esp []byte) (body []byte) {
+	// Every combined mode has an IV of eight bytes; newCombined makes sure of it.
+	*(*[combinedIV]byte)(c.nonce[len(c.nonce)-combinedIV:]) = [combinedIV]byte(esp[headerLen:])
+	return esp[headerLen+combinedIV:]
 }
 
 // additional is SPI and sequence number (RFC 4106 §5). The high half stands between SPI and low half.

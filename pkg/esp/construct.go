@@ -30,6 +30,8 @@ type layout struct {
 const (
 	headerLen  = 8 // SPI and sequence number
 	trailerLen = 2 // pad length and next header
+	// maxTrailer is the longest trailer: that of the largest block there is, 16 bytes.
+	maxTrailer = 16 - 1 + trailerLen
 )
 
 // head is the number of bytes in front of the payload.
@@ -49,8 +51,8 @@ func (l *layout) valid(n int) bool {
 
 // transform encrypts and authenticates. The slice is a whole ESP packet, from SPI to ICV, with its IV in place.
 type transform interface {
-	// seal encrypts payload and trailer in place and writes the ICV.
-	seal(esp []byte, seq uint64)
+	// seal encrypts plain, payload and trailer, into the packet and writes the ICV. plain is where the ciphertext goes, or elsewhere.
+	seal(esp, plain []byte, seq uint64)
 	// open checks the ICV and decrypts in place. The ICV comes first; nothing is decrypted unless it is right.
 	open(esp []byte, seq uint64) bool
 }

@@ -57,6 +57,44 @@ func key(n int) []byte {
 	return k
 }
 
+// SealFrom makes what Seal makes, leaves what lies behind the payload alone, and refuses a source without room for the trailer.
+func TestSealFromEqualsSeal(t *testing.T) {
+	for _, p := range pairs() {
+		for _, esn := range []bool{false, true} {
+			for n := range 70 {
+				src := key(n + 40)
+				seal := func(direct bool) []byte {
+					// The IV of CBC is to be the same for both.
+					s, err := NewSealer(p.encr, key(p.encr.KeyMatLen(p.bits)), p.integ, key(p.integ.KeyMatLen()), 0x1234, esn, bytes.NewReader(key(512)))
+					if err != nil {
+						t.Fatal(p, err)
+					}
+					pkt := make([]byte, 3+s.SealedLen(n))
+					if !direct {
+						copy(pkt[3+s.Head():], src[:n])
+						err = s.Seal(pkt, 3, n, 4, 9)
+					} else {
+						if s.SealFrom(pkt, 3, src[:n:n+s.Trailer(n)-1], n, 4, 9) != ErrBuffer || s.SealFrom(pkt, 4, src, n, 4, 9) != ErrBuffer {
+							t.Fatal(p, "sealed from a buffer that does not fit")
+						}
+						err = s.SealFrom(pkt, 3, src, n, 4, 9)
+					}
+					if err != nil {
+						t.Fatal(p, err)
+					}
+					return pkt
+				}
+				if want, got := seal(false), seal(true); !bytes.Equal(got, want) {
+					t.Fatalf("%v, %d bytes: %x, want %x", p, n, got, want)
+				}
+				if !bytes.Equal(src, key(n+40)) {
+					t.Fatalf("%v, %d bytes: the source is changed: %x", p, n, src)
+				}
+			}
+		}
+	}
+}
+
 func (p pair) make(t testing.TB, esn bool) (*Sealer, *Opener) {
 	t.Helper()
 	keymat, integKey := key(p.encr.KeyMatLen(p.bits)), key(p.integ.KeyMatLen())
@@ -225,7 +263,7 @@ func TestD4PaddingAndICVAreOneError(t *testing.T) {
 			pkt := frame(s, 0, make([]byte, 30-len(trailer)+2))
 			tail := pkt[:len(pkt)-s.icv]
 			copy(tail[len(tail)-len(trailer):], trailer)
-			s.transform.seal(pkt, 7)
+			s.transform.seal(pkt, tail[s.head():], 7)
 			return pkt
 		}
 		rows := map[string][]byte{

@@ -52,7 +52,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		pkt := make([]byte, s.head()+len(body)+s.icv)
 		copy(pkt[s.head():], body)
-		s.transform.seal(pkt, 77)
+		s.transform.seal(pkt, pkt[s.head():len(pkt)-s.icv], 77)
 		if !o.valid(len(pkt)) {
 			t.Fatalf("%v: a packet of %d bytes is not valid", p, len(pkt))
 		}

@@ -66,20 +66,48 @@ func (s *Sealer) Seal(pkt []byte, hlen, n int, next uint8, seq uint64) error {
 	if hlen < 0 || n < 0 || hlen > len(pkt) || len(pkt)-hlen != s.sealed(n) {
 		return ErrBuffer
 	}
+	esp := pkt[hlen:]
+	if err := s.header(esp, seq); err != nil {
+		return err
+	}
+	plain := esp[s.head() : len(esp)-s.icv]
+	pad(plain[n:], next)
+	s.transform.seal(esp, plain, seq)
+	return nil
+}
+
+// SealFrom is Seal for a payload that lies elsewhere, in src[:n]; so it is not copied. The trailer is put behind it for the moment: src must have the
+// capacity for that, Trailer(n) bytes, which are then as they were. src and dst must not overlap.
+func (s *Sealer) SealFrom(dst []byte, hlen int, src []byte, n int, next uint8, seq uint64) error {
+	if hlen < 0 || n < 0 || hlen > len(dst) || len(dst)-hlen != s.sealed(n) || cap(src) < n+s.Trailer(n) {
+		return ErrBuffer
+	}
+	esp := dst[hlen:]
+	if err := s.header(esp, seq); err != nil {
+		return err
+	}
+	plain := src[:n+s.Trailer(n)]
+	behind := plain[n:]
+	var kept [maxTrailer]byte
+	copy(kept[:], behind)
+	pad(behind, next)
+	s.transform.seal(esp, plain, seq)
+	copy(behind, kept[:])
+	return nil
+}
+
+// Trailer is how many bytes padding, pad length and next header take behind a payload of n bytes.
+func (s *Sealer) Trailer(n int) int { return s.sealed(n) - s.head() - s.icv - n }
+
+// header writes what precedes the payload: SPI, sequence number, IV.
+func (s *Sealer) header(esp []byte, seq uint64) error {
 	// A number used twice would be an IV used twice, which ends the security of every counter mode.
 	if seq <= s.last || !s.esn && seq > 1<<32-1 {
 		return ErrSequence
 	}
 	s.last = seq
-	esp := pkt[hlen:]
-	binary.BigEndian.PutUint32(esp, s.spi)
-	binary.BigEndian.PutUint32(esp[4:], uint32(seq))
-	if err := s.putIV(esp[headerLen:s.head()], seq); err != nil {
-		return err
-	}
-	pad(esp[s.head()+n:len(esp)-s.icv], next)
-	s.transform.seal(esp, seq)
-	return nil
+	binary.BigEndian.PutUint64(esp, uint64(s.spi)<<32|seq&(1<<32-1))
+	return s.putIV(esp[headerLen:s.head()], seq)
 }
 
 func (s *Sealer) putIV(iv []byte, seq uint64) error {

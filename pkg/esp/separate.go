@@ -44,10 +44,10 @@ func newSeparate(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, in
 	return s, nil
 }
 
-func (s *separate) seal(esp []byte, seq uint64) {
+func (s *separate) seal(esp, plain []byte, seq uint64) {
 	end := len(esp) - s.icv
 	iv, body := esp[headerLen:headerLen+s.iv], esp[headerLen+s.iv:end]
-	s.cipher.Encrypt(body, body, iv)
+	s.cipher.Encrypt(body, plain, iv)
 	if s.mac != nil {
 		copy(esp[end:], s.compute(esp[:end], seq))
 	}

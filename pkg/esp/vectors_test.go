@@ -62,7 +62,7 @@ func (v *vector) prove(t *testing.T) {
 	}
 	again, icv := pkt[3:], len(v.esp)-o.icv
 	clear(again[icv:])
-	o.transform.seal(again, seq)
+	o.transform.seal(again, again[o.head():icv], seq)
 	if !bytes.Equal(again, v.esp) {
 		t.Fatalf("%s: sealed again\n%x, want\n%x", v.id, again, v.esp)
 	}

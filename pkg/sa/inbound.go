@@ -49,6 +49,7 @@ type Inbound struct {
 	created time.Time
 
 	mu       sync.Mutex
+	run      inboundRun
 	window   window
 	noReplay bool   // anti-replay is off
 	failures uint64 // wrong ICVs in a row (for resynchronisation)
@@ -61,6 +62,13 @@ type Inbound struct {
 	remote                  atomic.Pointer[netip.AddrPort]
 }
 
+// inboundRun is what a run of packets changes, guarded by mu. Others see it when the run ends.
+type inboundRun struct {
+	age                     time.Duration // of the SA, at the time of the run
+	packets, bytes, highest uint64
+	used                    bool // a packet passed in this run
+}
+
 // NewInbound makes an inbound SA that is born now. It is found by packets only after DB.Install.
 func NewInbound(c InboundConfig, now time.Time) *Inbound {
 	size := c.Window
@@ -68,35 +76,59 @@ func NewInbound(c InboundConfig, now time.Time) *Inbound {
 		size = DefaultWindow
 	}
 	i := &Inbound{config: c, created: now, noReplay: size < 0, window: newWindow(size, c.HighestSequence)}
+	i.run.highest = c.HighestSequence
 	i.highest.Store(c.HighestSequence)
 	i.remote.Store(&c.Remote)
 	return i
 }
 
-// Open authenticates and decrypts the packet whose ESP or AH header starts at pkt[hlen], in place. The payload is pkt[off:off+n], of protocol
+// Begin takes the SA for a run of packets that arrived at one time. End it.
+func (i *Inbound) Begin(now time.Time) {
+	i.mu.Lock()
+	i.run.age = now.Sub(i.created)
+}
+
+// End ends a run and makes its counters seen.
+func (i *Inbound) End() {
+	if i.run.used {
+		i.run.used = false
+		i.packets.Store(i.run.packets)
+		i.bytes.Store(i.run.bytes)
+		i.highest.Store(i.run.highest)
+		i.used.Store(int64(max(i.run.age, 1)))
+	}
+	i.mu.Unlock()
+}
+
+// Open is OpenNext for a run of one packet.
+func (i *Inbound) Open(pkt []byte, hlen int, now time.Time) (off, n int, next uint8, fresh bool, err error) {
+	i.Begin(now)
+	defer i.End()
+	return i.OpenNext(pkt, hlen)
+}
+
+// OpenNext authenticates and decrypts the packet whose ESP or AH header starts at pkt[hlen], in place. The payload is pkt[off:off+n], of protocol
 // next. fresh says that it has the highest sequence number so far: only such a packet may move the peer's address. On error
 // the packet is counted and its bytes are undefined; the errors are ErrMalformed, ErrHardLimit, ErrSequenceZero, ErrTooOld, ErrReplayed
-// and ErrAuthentication.
-func (i *Inbound) Open(pkt []byte, hlen int, now time.Time) (off, n int, next uint8, fresh bool, err error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	off, n, next, fresh, err = i.open(pkt, hlen, now)
+// and ErrAuthentication. The caller has called Begin.
+func (i *Inbound) OpenNext(pkt []byte, hlen int) (off, n int, next uint8, fresh bool, err error) {
+	off, n, next, fresh, err = i.open(pkt, hlen)
 	if err != nil {
 		i.drops[ReasonOf(err)].Add(1)
 		return 0, 0, 0, false, err
 	}
-	i.packets.Add(1)
-	i.bytes.Add(uint64(n))
-	i.used.Store(int64(max(now.Sub(i.created), 1)))
+	i.run.packets++
+	i.run.bytes += uint64(n)
+	i.run.used = true
 	return off, n, next, fresh, nil
 }
 
-func (i *Inbound) open(pkt []byte, hlen int, now time.Time) (off, n int, next uint8, fresh bool, err error) {
+func (i *Inbound) open(pkt []byte, hlen int) (off, n int, next uint8, fresh bool, err error) {
 	low, err := i.config.Opener.Sequence(pkt, hlen)
 	if err != nil {
 		return 0, 0, 0, false, ErrMalformed
 	}
-	if i.Check(now) == Hard {
+	if i.State() == Hard {
 		return 0, 0, 0, false, ErrHardLimit
 	}
 	seq, err := i.sequence(low)
@@ -114,6 +146,11 @@ func (i *Inbound) open(pkt []byte, hlen int, now time.Time) (off, n int, next ui
 	}
 	i.failures = 0
 	return off, n, next, i.accept(seq), nil
+}
+
+// State is Check within a run, at its time.
+func (i *Inbound) State() State {
+	return i.config.Lifetime.state(i.run.age, i.run.bytes, i.run.highest)
 }
 
 // sequence returns the packet's 64-bit sequence number if the window would have it.
@@ -135,12 +172,12 @@ func (i *Inbound) sequence(low uint32) (uint64, error) {
 func (i *Inbound) accept(seq uint64) (fresh bool) {
 	if i.noReplay {
 		// Deviation: without a window the edge is only a hint for NAT rebinding and for status.
-		fresh = seq > i.highest.Load()
+		fresh = seq > i.run.highest
 	} else {
 		fresh = i.window.accept(seq)
 	}
 	if fresh {
-		i.highest.Store(seq)
+		i.run.highest = seq
 	}
 	return fresh
 }

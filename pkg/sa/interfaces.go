@@ -23,6 +23,15 @@ type Sealer interface {
 	Seal(pkt []byte, hlen, n int, next uint8, seq uint64) error
 }
 
+// A DirectSealer is a Sealer that takes a payload from where it lies.
+type DirectSealer interface {
+	// SealFrom is Seal for a payload in src[:n], which is not to be copied first. src has a capacity of at least n+Trailer(n) bytes; those behind the
+	// payload may be used meanwhile. src and dst do not overlap.
+	SealFrom(dst []byte, hlen int, src []byte, n int, next uint8, seq uint64) error
+	// Trailer is how many bytes follow the payload before it is encrypted.
+	Trailer(n int) int
+}
+
 // An Opener is the inbound half. One goroutine at a time.
 type Opener interface {
 	// Sequence checks the shortest possible length and returns the 32-bit sequence number. pkt[hlen:] starts with the ESP or AH header.

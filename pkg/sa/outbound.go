@@ -39,9 +39,12 @@ type OutboundConfig struct {
 type Outbound struct {
 	config  OutboundConfig
 	created time.Time
-	last    uint64 // the last sequence number there is
+	last    uint64       // the last sequence number there is
+	direct  DirectSealer // nil if the Sealer is none
 
-	mu     sync.Mutex
+	mu  sync.Mutex
+	run outboundRun
+
 	seq    atomic.Uint64 // last used; written under mu
 	bytes  atomic.Uint64
 	wasted atomic.Uint64 // sequence numbers that went with no packet
@@ -53,12 +56,18 @@ type Outbound struct {
 	pmtu   pathMTU
 }
 
+// outboundRun is what a run of packets changes, guarded by the lock. Others see it when the lock is given back: an atomic store a packet
+// would cost as much as everything else that is done here for one.
+type outboundRun struct{ seq, bytes, wasted uint64 }
+
 // NewOutbound makes an outbound SA that is born now.
 func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
 	o := &Outbound{config: c, created: now, last: maxSequence}
 	if c.ESN {
 		o.last = maxSequenceESN
 	}
+	o.direct, _ = c.Sealer.(DirectSealer)
+	o.run.seq = c.FirstSequence
 	o.seq.Store(c.FirstSequence)
 	o.seen.Store(c.FirstSequence)
 	o.remote.Store(&c.Remote)
@@ -68,21 +77,28 @@ func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
 // Lock gives the caller the SA's Sealer for a run of Next and Seal.
 func (o *Outbound) Lock() { o.mu.Lock() }
 
-// Unlock ends the run.
-func (o *Outbound) Unlock() { o.mu.Unlock() }
+// Unlock ends the run and makes its counters seen.
+func (o *Outbound) Unlock() {
+	o.seq.Store(o.run.seq)
+	o.bytes.Store(o.run.bytes)
+	if o.run.wasted != 0 {
+		o.wasted.Store(o.run.wasted)
+	}
+	o.mu.Unlock()
+}
 
 // Next uses up a sequence number and returns it. It never wraps: ErrSequenceExhausted after the last (2^32-1, with ESN 2^64-1),
 // ErrHardLimit past a hard limit. The caller holds the lock.
 func (o *Outbound) Next() (seq uint64, err error) {
-	seq = o.seq.Load()
+	seq = o.run.seq
 	if seq >= o.last {
 		return 0, ErrSequenceExhausted
 	}
 	l := &o.config.Lifetime
-	if o.dead.Load() || reached(o.bytes.Load(), l.HardBytes) || reached(seq, l.HardPackets) {
+	if o.dead.Load() || reached(o.run.bytes, l.HardBytes) || reached(seq, l.HardPackets) {
 		return 0, ErrHardLimit
 	}
-	o.seq.Store(seq + 1)
+	o.run.seq = seq + 1
 	return seq + 1, nil
 }
 
@@ -93,11 +109,30 @@ func (o *Outbound) Seal(pkt []byte, hlen, n int, next uint8) error {
 	if err != nil {
 		return err
 	}
-	if o.config.Sealer.Seal(pkt, hlen, n, next, seq) != nil {
-		o.wasted.Add(1)
+	return o.sealed(o.config.Sealer.Seal(pkt, hlen, n, next, seq), n)
+}
+
+// SealFrom is Seal for a payload that lies in src[:n]; pkt[:hlen] is the IP header. What lies in src behind the payload, as far as its capacity
+// goes, is used meanwhile, and then as it was. The caller holds the lock.
+func (o *Outbound) SealFrom(pkt []byte, hlen int, src []byte, n int, next uint8) error {
+	if o.direct == nil || cap(src)-n < o.direct.Trailer(n) {
+		copy(pkt[hlen+o.config.Sealer.Head():], src[:n])
+		return o.Seal(pkt, hlen, n, next)
+	}
+	seq, err := o.Next()
+	if err != nil {
+		return err
+	}
+	return o.sealed(o.direct.SealFrom(pkt, hlen, src, n, next, seq), n)
+}
+
+// sealed counts a packet with n bytes of payload, and a sequence number that was wasted if err says so.
+func (o *Outbound) sealed(err error, n int) error {
+	if err != nil {
+		o.run.wasted++
 		return ErrSeal
 	}
-	o.bytes.Store(o.bytes.Load() + uint64(n))
+	o.run.bytes += uint64(n)
 	return nil
 }
 
