@@ -45,22 +45,23 @@ func TestJudge(t *testing.T) {
 		return endpoint.Status{Traffic: endpoint.Traffic{SealedBytes: 1000},
 			Children: []endpoint.Child{{Encap: "udp", Protocols: []endpoint.ChildKeys{{Encr: "aes-gcm-16", KeyBits: 128}}}}}
 	}
-	if err := judge(good(), 1000); err != nil {
+	v := variants["goipsec"]
+	if err := v.judge(good()); err != nil {
 		t.Error(err)
 	}
 	for name, spoil := range map[string]func(s *endpoint.Status){
-		"too few":  func(s *endpoint.Status) { s.Traffic.SealedBytes = 999 },
 		"clear":    func(s *endpoint.Status) { s.Traffic.Permitted = 1 },
 		"no SA":    func(s *endpoint.Status) { s.Children = nil },
 		"raw":      func(s *endpoint.Status) { s.Children[0].Encap = "ip" },
 		"cipher":   func(s *endpoint.Status) { s.Children[0].Protocols[0].Encr = "aes-cbc" },
+		"manual":   func(s *endpoint.Status) { s.Children[0].Manual = true },
 		"key size": func(s *endpoint.Status) { s.Children[0].Protocols[0].KeyBits = 256 },
 		"bundle": func(s *endpoint.Status) {
 			s.Children[0].Protocols = append(s.Children[0].Protocols, endpoint.ChildKeys{})
 		},
 	} {
 		s := good()
-		if spoil(&s); judge(s, 1000) == nil {
+		if spoil(&s); v.judge(s) == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
@@ -133,9 +134,9 @@ func TestLabComesAndGoes(t *testing.T) {
 		t.Errorf("an answer out of time: %v", err)
 	}
 	p.close()
-	mtu, sent, err := l.a.device(cable)
-	if err != nil || mtu != 1500 || sent < 13*64 {
-		t.Errorf("MTU %d, %d bytes sent, %v", mtu, sent, err)
+	d, err := l.a.device(cable)
+	if err != nil || d.mtu != 1500 || d.sentBytes < 13*64 || d.sent < 13 || d.delivered < 13 {
+		t.Errorf("%+v, %v", d, err)
 	}
 	sleeper, err := l.b.start("sleep", []string{"sleep", "1000"})
 	if err != nil {
@@ -189,6 +190,75 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
+// What bypasses a tunnel, or enters it without being protected, is no result.
+func TestWatchTrustsNobody(t *testing.T) {
+	l := laboratory(t)
+	defer l.close()
+	for name, c := range map[string]struct {
+		before, after uint64 // protected
+		arrived       uint64
+		says          string
+	}{"honest": {0, 1 << 20, 84, ""}, "around": {0, 1 << 40, 1 << 30, "passed by"}, "in clear": {500, 510, 84, "not all"}} {
+		f := &fakeTunnel{bareCable: bareCable{l.a}, protects: []uint64{c.before, c.after}}
+		tr := trial{lab: l, tunnel: f}
+		u, err := tr.watch(t.Context(), func() (uint64, error) {
+			p, err := l.a.ping(outerA, outerB)
+			if err != nil {
+				return 0, err
+			}
+			defer p.close()
+			return c.arrived, p.reach(t.Context(), 5*time.Second)
+		})
+		if c.says == "" && (err != nil || u.bytes < 84 || u.packets < 2) || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %+v, %v", name, u, err)
+		}
+	}
+}
+
+// fakeTunnel is the bare cable, with a program that says what it likes.
+type fakeTunnel struct {
+	bareCable
+	protects []uint64
+}
+
+func (f *fakeTunnel) protected(context.Context) (uint64, error) {
+	n := f.protects[0]
+	f.protects = f.protects[1:]
+	return n, nil
+}
+
+// The kernel's counter grows by the calls of the program that is watched.
+func TestCountCalls(t *testing.T) {
+	l := laboratory(t)
+	defer l.close()
+	fifo := filepath.Join(t.TempDir(), "go")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := l.a.start("sh", []string{"sh", "-c", "read line < $FIFO; i=0; while [ $i -lt 100 ]; do echo $i; i=$((i+1)); done"}, "FIFO="+fifo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := countCalls([]*process{p})
+	if errors.Is(err, errNoTracing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if err := os.WriteFile(fifo, []byte("go\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	if n, err := c.total(); n < 100 || n > 1000 || err != nil {
+		t.Errorf("%d calls, %v; it printed %s", n, err, p.log)
+	}
+	if _, err := countCalls([]*process{p}); err == nil {
+		t.Error("a program that has ended was watched")
+	}
+}
+
 // A short real run of everything, when it is asked for: it takes a quarter of a minute of both processors.
 func TestRealRun(t *testing.T) {
 	if os.Geteuid() != 0 || testing.Short() || os.Getenv("GOIPSEC_BENCH") != "1" {
@@ -199,15 +269,23 @@ func TestRealRun(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	var progress strings.Builder
-	r, err := Run(t.Context(), Options{Flows: []int{2}, Seconds: 1, Rounds: 1, Echoes: 20, Program: program, Progress: &progress})
+	r, err := Run(t.Context(), Options{Peers: []string{"goipsec", "goipsec-chacha", "goipsec-raw", "wireguard-go"}, Flows: []int{2}, Seconds: 1, Rounds: 1, Echoes: 20, Program: program, Progress: &progress})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Peers) != 3 || strings.Count(progress.String(), "\n") != 3 {
+	if len(r.Peers) != 5 || strings.Count(progress.String(), "\n") != 5 {
 		t.Fatalf("%+v\n%s", r, &progress)
 	}
 	for _, p := range r.Peers {
 		if len(p.TCP) != 1 || p.TCP[0].Flows != 2 || p.TCP[0].Gbps.Median <= 0 || p.RTT.Median <= 0 || p.MTU < 1280 {
+			t.Errorf("%+v", p)
+		}
+		for _, u := range p.UDP {
+			if u.Rate.Median <= 0 || u.Corrupt+u.Duplicates+u.Foreign > 0 {
+				t.Errorf("%s: %+v", p.Name, u)
+			}
+		}
+		if len(p.UDP) != len(udpCases) || p.Load.P99.Median < p.Load.Median.Median {
 			t.Errorf("%+v", p)
 		}
 	}

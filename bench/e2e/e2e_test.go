@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/goipsec/goipsec/bench/flood"
 	"github.com/goipsec/goipsec/bench/measure"
 )
 
@@ -45,7 +46,8 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Options{Peers: []string{"goipsec", "wireguard-go"}, Flows: []int{1, 4}, Seconds: 10, Rounds: 5, Echoes: 200, Progress: io.Discard}
+	want := Options{Peers: []string{"goipsec", "wireguard-go"}, Measures: []string{"tcp", "udp", "load", "calls"}, Flows: []int{1, 4}, Seconds: 10, Rounds: 5, Echoes: 200,
+		Window: 384, Progress: io.Discard}
 	if diff := cmp.Diff(want, o, cmp.Comparer(func(a, b io.Writer) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
@@ -60,6 +62,9 @@ func TestOptions(t *testing.T) {
 		"back in time":  {Seconds: -1},
 		"no rounds":     {Rounds: -1},
 		"no echoes":     {Echoes: -1},
+		"no window":     {Window: 63},
+		"bad window":    {Window: -2},
+		"no measure":    {Measures: []string{"tcp", "weight"}},
 	} {
 		if _, err := o.complete(); !errors.Is(err, ErrOptions) {
 			t.Errorf("%s: %v", name, err)
@@ -88,13 +93,23 @@ func TestAnotherBuild(t *testing.T) {
 // made is a run of two rounds, the second on a machine that was half as fast.
 func made() Result {
 	peers := []Peer{{Name: Bare, Protects: "nothing"}, {Name: "goipsec", Version: "v1", Protects: "ESP"}, {Name: "wireguard-go", Version: "v2", Protects: "WireGuard"}}
-	samples := [][]sample{
-		{{gbps: []float64{12, 16}, resent: []float64{0, 0}, cpu: []float64{0, 0}, rtt: 20, mtu: 1500}, {gbps: []float64{6, 8}, resent: []float64{0, 1}, cpu: []float64{0, 0}, rtt: 40, mtu: 1500}},
-		{{gbps: []float64{6, 4}, resent: []float64{2, 3}, cpu: []float64{1.5, 2}, rtt: 90, mtu: 1435}, {gbps: []float64{3, 2}, resent: []float64{4, 5}, cpu: []float64{1.7, 2}, rtt: 120, mtu: 1435}},
-		{{gbps: []float64{2, 2}, resent: []float64{2, 3}, cpu: []float64{3, 4}, rtt: 100, mtu: 1420}, {gbps: []float64{1, 1}, resent: []float64{4, 5}, cpu: []float64{3, 4}, rtt: 160, mtu: 1420}},
+	udp := func(perSecond, sent uint64, cpu float64) (list []datagrams) {
+		for range udpCases {
+			list = append(list, datagrams{sent: flood.Sent{Packets: sent}, counts: flood.Counts{Received: perSecond * 10, InTime: perSecond * 10, Seconds: 10}, cpu: cpu})
+		}
+		return list
 	}
+	samples := [][]sample{
+		{{gbps: []float64{12, 16}, resent: []float64{0, 0}, cpu: []float64{0, 0}, udp: udp(600000, 6000000, 0), rtt: 20, loadMedian: 30, loadP99: 100, mtu: 1500},
+			{gbps: []float64{6, 8}, resent: []float64{0, 1}, cpu: []float64{0, 0}, udp: udp(300000, 3000000, 0), rtt: 40, loadMedian: 60, loadP99: 200, mtu: 1500}},
+		{{gbps: []float64{6, 4}, resent: []float64{2, 3}, cpu: []float64{1.5, 2}, udp: udp(300000, 3000000, 2), rtt: 90, loadMedian: 500, loadP99: 1000, callsTCP: []float64{20}, callsUDP: []float64{100}, mtu: 1435},
+			{gbps: []float64{3, 2}, resent: []float64{4, 5}, cpu: []float64{1.7, 2}, udp: udp(150000, 2000000, 3), rtt: 120, loadMedian: 1000, loadP99: 2000, callsTCP: []float64{30}, callsUDP: []float64{120}, mtu: 1435}},
+		{{gbps: []float64{2, 2}, resent: []float64{2, 3}, cpu: []float64{3, 4}, udp: udp(100000, 1000000, 6), rtt: 100, loadMedian: 700, loadP99: 4000, loadLost: 1, noCalls: "not here", mtu: 1420},
+			{gbps: []float64{1, 1}, resent: []float64{4, 5}, cpu: []float64{3, 4}, udp: udp(50000, 500000, 6), rtt: 160, loadMedian: 900, loadP99: 6000, loadLost: 1, noCalls: "not here", mtu: 1420}},
+	}
+	samples[2][1].udp[3].counts.Reordered = 7
 	m := measure.Machine{OS: "linux", Arch: "amd64", CPU: "a processor", CPUs: 2, Kernel: "6.18", Go: "go1.26", Commit: "0123456789ab", Load: "0.00 0.01 0.05"}
-	return summarise(Result{Schema: 1, Machine: m, IPerf: "iperf 3.12", Seconds: 10, Rounds: 2}, []int{1, 4}, peers, samples)
+	return summarise(Result{Schema: Schema, Machine: m, IPerf: "iperf 3.12", Seconds: 10, Rounds: 2, Window: 384}, []int{1, 4}, peers, samples)
 }
 
 // What slows the whole machine down in one round cancels from the ratios and the differences.
@@ -111,6 +126,32 @@ func TestSummarise(t *testing.T) {
 	if theirs := r.Peers[2].TCP; theirs[0].Ratio.Min != 3 || theirs[0].Ratio.Max != 3 || theirs[1].Ratio.Median != 2 {
 		t.Errorf("%+v", theirs)
 	}
+	u := ours.UDP[2]
+	if u.Size != 64 || u.Flows != 1 || u.Rate.Max != 300000 || u.OfBare.Min != 0.5 || u.OfBare.Max != 0.5 || u.Lost.Min != 0 || u.Lost.Max != 0.25 || u.CPU.Median != 2.5 {
+		t.Errorf("%+v", u)
+	}
+	if g := ours.UDP[0].Gbps; g.Max < 3.2927 || g.Max > 3.2929 { // 300,000 times 1372 bytes
+		t.Errorf("%+v", g)
+	}
+	if theirs := r.Of("wireguard-go"); theirs.UDP[0].Ratio.Median != 3 || theirs.UDP[3].Reordered != 7 || theirs.Load.Lost != 2 || theirs.Load.P99.Median != 5000 || theirs.Calls.Missing != "not here" {
+		t.Errorf("%+v", theirs)
+	}
+	if ours.Calls.TCP.Median != 25 || ours.Calls.UDP.Max != 120 || r.Of("openvpn") != nil {
+		t.Errorf("%+v", ours.Calls)
+	}
+}
+
+// What was not measured leaves no empty table behind.
+func TestSummariseOfLittle(t *testing.T) {
+	peers := []Peer{{Name: Bare}, {Name: "goipsec"}}
+	r := summarise(Result{Rounds: 1}, []int{1}, peers, [][]sample{{{rtt: 20, mtu: 1500}}, {{rtt: 90, mtu: 1435}}})
+	var b strings.Builder
+	if err := r.Markdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); strings.Contains(text, "TCP") || strings.Contains(text, "UDP") || strings.Contains(text, "calls") || !strings.HasPrefix(text, "|  | idle round trip added, µs |\n|---|---|\n| veth | (20 in all) |\n| goipsec | 70 (70 – 70) |\n\n") {
+		t.Error(text)
+	}
 }
 
 func TestMarkdown(t *testing.T) {
@@ -118,20 +159,16 @@ func TestMarkdown(t *testing.T) {
 	if err := made().Markdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `|  | TCP, 1 flow, Gb/s | of veth | CPU, s/GB | TCP, 4 flows, Gb/s | of veth | CPU, s/GB | idle round trip added, µs |
-|---|---|---|---|---|---|---|---|
-| veth | 9.00 (6.00 – 12.00) | 100 % | – | 12.00 (8.00 – 16.00) | 100 % | – | (30 in all) |
-| goipsec | 4.50 (3.00 – 6.00) | 50 % | 1.60 (1.50 – 1.70) | 3.00 (2.00 – 4.00) | 25 % | 2.00 (2.00 – 2.00) | 75 (70 – 80) |
-| wireguard-go | 1.50 (1.00 – 2.00) | 17 % | 3.00 (3.00 – 3.00) | 1.50 (1.00 – 2.00) | 12 % | 4.00 (4.00 – 4.00) | 100 (80 – 120) |
-
-- goipsec over wireguard-go, TCP, 1 flow, round by round: 3.00 (3.00 – 3.00)
-- goipsec over wireguard-go, TCP, 4 flows, round by round: 2.00 (2.00 – 2.00)
-- goipsec: ESP, MTU 1435, v1
-- wireguard-go: WireGuard, MTU 1420, v2
-
-Medians of 2 interleaved rounds of 10 s, in brackets the least and the greatest; iperf 3.12 on 2 × a processor, linux/amd64, kernel 6.18, go1.26, goipsec 0123456789ab, load average before the run 0.00 0.01 0.05.
-`
-	if diff := cmp.Diff(want, b.String()); diff != "" {
+	want, err := os.ReadFile("testdata/result.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile("testdata/result.md", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
 		t.Error(diff)
 	}
 	var text strings.Builder

@@ -143,16 +143,23 @@ func (h *host) route(link string, to netip.Prefix, source netip.Addr) error {
 	return h.link.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Src: source.AsSlice(), Scope: unix.RT_SCOPE_LINK})
 }
 
-// device says how a link stands: its MTU, and the bytes that were sent into it.
-func (h *host) device(link string) (mtu int, sent uint64, err error) {
+// counters are what a link has counted.
+type counters struct {
+	mtu                        int    // bytes
+	sentBytes, sent, delivered uint64 // sent are packets that went into the link, or superpackets where there is segmentation offload; delivered came out
+}
+
+// device says how a link stands.
+func (h *host) device(link string) (c counters, err error) {
 	l, err := h.link.LinkByName(link)
 	if err != nil {
-		return 0, 0, fmt.Errorf("link %s: %w", link, err)
+		return c, fmt.Errorf("link %s: %w", link, err)
 	}
+	c.mtu = l.Attrs().MTU
 	if s := l.Attrs().Statistics; s != nil {
-		sent = s.TxBytes
+		c.sentBytes, c.sent, c.delivered = s.TxBytes, s.TxPackets, s.RxPackets
 	}
-	return l.Attrs().MTU, sent, nil
+	return c, nil
 }
 
 // lab is two hosts and the cable between them.

@@ -13,7 +13,10 @@ type transfer struct {
 	bytes   uint64  // that the receiver got, without the omitted second
 	gbps    float64 // as the receiver counts
 	resent  int     // segments that the sender sent again
-	cpu     float64 // nanoseconds a byte that the tunnel's programs used; not of the report
+
+	// Not of the report:
+	cpu     float64 // nanoseconds a byte that the tunnel's programs used
+	entered uint64  // bytes that went into the tunnel, with what was not counted
 }
 
 // parseIPerf reads the client's JSON. A report of anything but a finished transfer is an error.

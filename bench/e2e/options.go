@@ -10,11 +10,13 @@ import (
 
 // Options say what to measure. The zero value of a field means its default.
 type Options struct {
-	Peers   []string // of Peers(), or goipsec=FILE for another build of goipsec; default: goipsec, wireguard-go
-	Flows   []int    // parallel TCP connections, a measurement each; default: 1, 4
-	Seconds int      // of each measurement of TCP, after a second that is not counted; default: 10
-	Rounds  int      // default: 5
-	Echoes  int      // echo requests of each measurement of round-trip time; default: 200
+	Peers    []string // of Peers(), or goipsec=FILE for another build of goipsec; default: goipsec, wireguard-go
+	Measures []string // of Measures(); default: all
+	Flows    []int    // parallel TCP connections, a measurement each; default: 1, 4
+	Seconds  int      // of each measurement of throughput, after what is not counted (TCP: a second, UDP: half of one); default: 10
+	Rounds   int      // default: 5
+	Echoes   int      // echo requests of each measurement of idle round-trip time; default: 200
+	Window   int      // UDP datagrams under way at most; 0: DefaultWindow, -1: no limit, the sender is flat out
 
 	Program  string    // the goipsec to measure; default: the running program
 	Cache    string    // directory for programs of other projects; default: goipsec in the user's cache directory
@@ -30,20 +32,49 @@ var ErrUnsupported = errors.New("bench e2e needs network namespaces and a TUN de
 // ErrOptions is what every error about Options wraps.
 var ErrOptions = errors.New("bench e2e")
 
-// Peers names the tunnels that can be measured. Tailscale is its fork of wireguard-go, a program like the original.
-func Peers() []string { return []string{"goipsec", "wireguard-go", "tailscale"} }
+// Peers names the tunnels that can be measured: goipsec with AES-128-GCM in UDP, with ChaCha20-Poly1305 in UDP and with AES-128-GCM in ESP as a protocol of IP; wireguard-go;
+// tailscale, its fork of wireguard-go, a program like the original.
+func Peers() []string {
+	return []string{"goipsec", "goipsec-chacha", "goipsec-raw", "wireguard-go", "tailscale"}
+}
+
+// What can be measured of each peer. The idle round-trip time always is.
+const (
+	MeasureTCP   = "tcp"   // throughput, and processor time
+	MeasureUDP   = "udp"   // the same of single datagrams
+	MeasureLoad  = "load"  // round-trip times while TCP fills the tunnel
+	MeasureCalls = "calls" // system calls
+)
+
+// Measures names them all.
+func Measures() []string { return []string{MeasureTCP, MeasureUDP, MeasureLoad, MeasureCalls} }
+
+// DefaultWindow is how many UDP datagrams are under way unless asked otherwise: less than a TUN device's queue of 500, so that a tunnel which
+// keeps up loses none, and several times what the programs move at once.
+const DefaultWindow = 384
 
 // DefaultPeers names those that are measured unless others are asked for.
-func DefaultPeers() []string { return Peers()[:2] }
+func DefaultPeers() []string { return []string{"goipsec", "wireguard-go"} }
 
 func (o Options) complete() (Options, error) {
 	if len(o.Peers) == 0 {
 		o.Peers = DefaultPeers()
 	}
+	if len(o.Measures) == 0 {
+		o.Measures = Measures()
+	}
 	if len(o.Flows) == 0 {
 		o.Flows = []int{1, 4}
 	}
 	o.Seconds, o.Rounds, o.Echoes = or(o.Seconds, 10), or(o.Rounds, 5), or(o.Echoes, 200)
+	if o.Window = or(o.Window, DefaultWindow); o.Window < 64 && o.Window != -1 {
+		return o, fmt.Errorf("%w: a window of %d datagrams: it is 64 or more, or -1 for none", ErrOptions, o.Window)
+	}
+	for _, m := range o.Measures {
+		if !slices.Contains(Measures(), m) {
+			return o, fmt.Errorf("%w: measure %.40q is unknown: choose from %s", ErrOptions, m, strings.Join(Measures(), ", "))
+		}
+	}
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
@@ -68,6 +99,8 @@ func (o Options) complete() (Options, error) {
 	}
 	return o, nil
 }
+
+func (o Options) measures(what string) bool { return slices.Contains(o.Measures, what) }
 
 // anotherBuild is the program of a peer that is another build of goipsec, "" of any other.
 func anotherBuild(peer string) string {

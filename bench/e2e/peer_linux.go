@@ -19,8 +19,8 @@ type tunnel interface {
 	// device is the link in host a that inner traffic goes into, and ends the addresses of the two sides.
 	device() string
 	ends() (from, to netip.Addr)
-	// protected is an error unless the program in host a has protected at least that many bytes.
-	protected(ctx context.Context, bytes uint64) error
+	// protected is how many bytes the program in host a has protected so far. It is an error if it protects otherwise than was asked.
+	protected(ctx context.Context) (bytes uint64, err error)
 }
 
 // bare is no tunnel at all: the reference line.
@@ -28,13 +28,19 @@ type bare struct{}
 
 func (bare) about(_ context.Context, p *Peer) error { p.Protects = "nothing"; return nil }
 
-func (bare) start(context.Context, *lab) (tunnel, error) { return bare{}, nil }
+func (bare) start(_ context.Context, l *lab) (tunnel, error) { return &bareCable{l.a}, nil }
 
-func (bare) device() string { return cable }
+type bareCable struct{ host *host }
 
-func (bare) ends() (from, to netip.Addr) { return outerA, outerB }
+func (*bareCable) device() string { return cable }
 
-func (bare) protected(context.Context, uint64) error { return nil }
+func (*bareCable) ends() (from, to netip.Addr) { return outerA, outerB }
+
+// protected is what went over the cable: nothing is protected, and that is what was asked.
+func (c *bareCable) protected(context.Context) (uint64, error) {
+	d, err := c.host.device(cable)
+	return d.sentBytes, err
+}
 
 // inner are the ends of every real tunnel.
 type inner struct{}
@@ -44,13 +50,13 @@ func (inner) ends() (from, to netip.Addr) { return innerA, innerB }
 // newPeer makes the peer of a name that Options.complete has let pass.
 func newPeer(name string, o Options) (peer, error) {
 	if file := anotherBuild(name); file != "" {
-		return &goipsec{program: file}, nil
+		return &goipsec{program: file, variant: variants["goipsec"]}, nil
 	}
 	switch name {
 	case Bare:
 		return bare{}, nil
-	case "goipsec":
-		return &goipsec{program: o.Program}, nil
+	case "goipsec", "goipsec-chacha", "goipsec-raw":
+		return &goipsec{program: o.Program, variant: variants[name]}, nil
 	case "wireguard-go":
 		return &wireguard{module: "golang.zx2c4.com/wireguard", version: "v0.0.0-20260522210424-ecfc5a8d5446", cache: o.Cache}, nil
 	case "tailscale":

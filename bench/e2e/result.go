@@ -1,36 +1,38 @@
 package e2e
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"strings"
-
 	"github.com/goipsec/goipsec/bench/measure"
 )
 
+// Schema is the version of Result's JSON form. Version 2 added UDP, load and system calls.
+const Schema = 2
+
 // Result is a whole run, as JSON has it.
 type Result struct {
-	Schema    int             `json:"schema"` // 1
+	Schema    int             `json:"schema"`
 	Machine   measure.Machine `json:"machine"`
 	LoadAfter string          `json:"load_average_after,omitempty"` // includes what the run itself did
 	IPerf     string          `json:"iperf3"`
 	Seconds   int             `json:"seconds"`
 	Rounds    int             `json:"rounds"`
 	Echoes    int             `json:"echoes"`
-	Peers     []Peer          `json:"peers"` // the bare veth first
+	Window    int             `json:"udp_window"` // datagrams under way at most; 0: flat out
+	Peers     []Peer          `json:"peers"`      // the bare veth first
 }
 
-// Peer is what was measured of one peer.
+// Peer is what was measured of one peer. What was not measured has no samples.
 type Peer struct {
 	Name     string `json:"name"`
 	Version  string `json:"version"`
 	Protects string `json:"protects,omitempty"` // how
 	MTU      int    `json:"mtu"`                // of the device that traffic went through, in bytes: the peer's own default
-	TCP      []TCP  `json:"tcp"`
+	TCP      []TCP  `json:"tcp,omitempty"`
+	UDP      []UDP  `json:"udp,omitempty"`
 	// RTT is the median of each round's idle echoes in microseconds, Added that less the bare veth's of the same round.
 	RTT   measure.Spread `json:"idle_rtt_us"`
 	Added measure.Spread `json:"added_rtt_us"`
+	Load  Load           `json:"under_tcp_load"`
+	Calls Calls          `json:"system_calls_per_1000_packets"`
 }
 
 // TCP is the goodput over a number of parallel connections, as the receiver counts it.
@@ -45,103 +47,127 @@ type TCP struct {
 	CPU measure.Spread `json:"cpu_ns_per_byte"`
 }
 
-// sample is one turn of one peer.
-type sample struct {
-	gbps, resent, cpu []float64 // by Options.Flows
-	rtt               float64   // microseconds
-	mtu               int
+// UDP is what arrived of single datagrams of one size.
+type UDP struct {
+	Size   int            `json:"size"` // of the whole inner IP datagram, in bytes
+	Flows  int            `json:"flows"`
+	Rate   measure.Spread `json:"packets_per_second"`
+	Gbps   measure.Spread `json:"gbit_per_second"` // of payload
+	OfBare measure.Spread `json:"of_veth"`
+	Ratio  measure.Spread `json:"of_first,omitempty"`
+	Lost   measure.Spread `json:"lost"`              // share of those sent
+	CPU    measure.Spread `json:"cpu_us_per_packet"` // of the tunnel's programs at both ends
+	// In all rounds together:
+	Duplicates uint64 `json:"duplicates"`
+	Reordered  uint64 `json:"reordered"`
+	Corrupt    uint64 `json:"corrupt"`
+	Foreign    uint64 `json:"foreign"`
+	Stalls     uint64 `json:"stalls"` // times that a whole window was taken for lost
+}
+
+// Load is the round-trip time in microseconds while one TCP flow fills the tunnel.
+type Load struct {
+	Median measure.Spread `json:"median_us"`
+	P99    measure.Spread `json:"p99_us"`
+	Lost   int            `json:"lost"` // echoes without an answer within a second; they count as one second
+}
+
+// Calls are the system calls of the tunnel's programs at both ends for a thousand inner packets.
+type Calls struct {
+	TCP     measure.Spread `json:"tcp"`           // one flow; full packets are counted
+	UDP     measure.Spread `json:"udp_64"`        // one flow of 64-byte datagrams
+	Missing string         `json:"why,omitempty"` // why there are none
+}
+
+// Of returns what was measured of a peer, or nil.
+func (r Result) Of(peer string) *Peer {
+	for i := range r.Peers {
+		if r.Peers[i].Name == peer {
+			return &r.Peers[i]
+		}
+	}
+	return nil
 }
 
 // summarise turns samples, for each peer in the order of rounds, into a Result. The first peer is the bare veth.
 func summarise(r Result, flows []int, peers []Peer, samples [][]sample) Result {
-	column := func(peer int, f func(s sample) float64) []float64 {
-		list := make([]float64, 0, len(samples[peer]))
-		for _, s := range samples[peer] {
-			list = append(list, f(s))
-		}
-		return list
-	}
-	rtt := func(s sample) float64 { return s.rtt }
 	for p := range peers {
+		s := summary{samples, p}
 		peer := peers[p]
-		peer.RTT = measure.Of(column(p, rtt))
-		peer.Added = measure.Of(measure.Differences(column(p, rtt), column(0, rtt)))
-		if len(samples[p]) > 0 {
-			peer.MTU = samples[p][0].mtu
+		peer.RTT = s.spread(func(s sample) float64 { return s.rtt })
+		peer.Added = measure.Of(measure.Differences(peer.RTT.Samples, summary{samples, 0}.column(func(s sample) float64 { return s.rtt })))
+		for i, x := range samples[p] {
+			if i == 0 {
+				peer.MTU = x.mtu
+			}
+			if x.noCalls != "" {
+				peer.Calls.Missing = x.noCalls
+			}
+			peer.Load.Lost += x.loadLost
+			peer.Calls.TCP.Samples = append(peer.Calls.TCP.Samples, x.callsTCP...)
+			peer.Calls.UDP.Samples = append(peer.Calls.UDP.Samples, x.callsUDP...)
+		}
+		peer.Calls.TCP, peer.Calls.UDP = measure.Of(peer.Calls.TCP.Samples), measure.Of(peer.Calls.UDP.Samples)
+		if len(samples[p]) > 0 && samples[p][0].loadP99 > 0 {
+			peer.Load.Median = s.spread(func(s sample) float64 { return s.loadMedian })
+			peer.Load.P99 = s.spread(func(s sample) float64 { return s.loadP99 })
 		}
 		for i, n := range flows {
-			gbps := func(s sample) float64 { return s.gbps[i] }
-			t := TCP{Flows: n, Gbps: measure.Of(column(p, gbps)), Resent: measure.Of(column(p, func(s sample) float64 { return s.resent[i] }))}
-			t.CPU = measure.Of(column(p, func(s sample) float64 { return s.cpu[i] }))
-			t.OfBare = measure.Of(measure.Ratios(column(p, gbps), column(0, gbps)))
-			if len(peers) > 1 {
-				t.Ratio = measure.Of(measure.Ratios(column(1, gbps), column(p, gbps)))
+			if len(samples[p]) > 0 && len(samples[p][0].gbps) > 0 {
+				peer.TCP = append(peer.TCP, s.tcp(i, n))
 			}
-			peer.TCP = append(peer.TCP, t)
+		}
+		for i, c := range udpCases {
+			if len(samples[p]) > 0 && len(samples[p][0].udp) > 0 {
+				peer.UDP = append(peer.UDP, s.udp(i, c))
+			}
 		}
 		r.Peers = append(r.Peers, peer)
 	}
 	return r
 }
 
-// grid is the table of a result: a head and a row for each peer.
-func (r Result) grid() (g measure.Grid) {
-	g.Head = []string{""}
-	for _, t := range r.Peers[0].TCP {
-		g.Head = append(g.Head, "TCP, "+flowsText(t.Flows)+", Gb/s", "of veth", "CPU, s/GB")
-	}
-	g.Head = append(g.Head, "idle round trip added, µs")
-	for i, p := range r.Peers {
-		row := []string{p.Name}
-		for _, t := range p.TCP {
-			cpu := "–"
-			if i > 0 {
-				cpu = t.CPU.Text(2)
-			}
-			row = append(row, t.Gbps.Text(2), fmt.Sprintf("%.0f %%", 100*t.OfBare.Median), cpu)
-		}
-		if i == 0 {
-			row = append(row, fmt.Sprintf("(%.0f in all)", p.RTT.Median))
-		} else {
-			row = append(row, p.Added.Text(0))
-		}
-		g.Rows = append(g.Rows, row)
-	}
-	return g
+// summary is the samples of one peer, and of all beside which it is seen.
+type summary struct {
+	samples [][]sample
+	peer    int
 }
 
-// Markdown writes the table that bench/README.md holds, and under it all that is needed to judge it.
-func (r Result) Markdown(w io.Writer) error {
-	return errors.Join(r.grid().Markdown(w), r.notes(w))
+func (s summary) column(f func(s sample) float64) []float64 {
+	list := make([]float64, 0, len(s.samples[s.peer]))
+	for _, x := range s.samples[s.peer] {
+		list = append(list, f(x))
+	}
+	return list
 }
 
-// Text is Markdown for a terminal.
-func (r Result) Text(w io.Writer) error {
-	return errors.Join(r.grid().Text(w), r.notes(w))
+func (s summary) spread(f func(s sample) float64) measure.Spread { return measure.Of(s.column(f)) }
+
+// beside are the ratios of a figure to the bare veth's, and of the first peer's to it, round by round.
+func (s summary) beside(f func(s sample) float64) (ofBare, ratio measure.Spread) {
+	ofBare = measure.Of(measure.Ratios(s.column(f), summary{s.samples, 0}.column(f)))
+	if len(s.samples) > 1 {
+		ratio = measure.Of(measure.Ratios(summary{s.samples, 1}.column(f), s.column(f)))
+	}
+	return ofBare, ratio
 }
 
-// notes say how the first peer compares with each other one, and what was measured where.
-func (r Result) notes(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString("\n")
-	for i, p := range r.Peers {
-		for _, t := range p.TCP {
-			if i > 1 {
-				fmt.Fprintf(&b, "- %s over %s, TCP, %s, round by round: %s\n", r.Peers[1].Name, p.Name, flowsText(t.Flows), t.Ratio.Text(2))
-			}
-		}
-	}
-	for _, p := range r.Peers[1:] {
-		fmt.Fprintf(&b, "- %s: %s, MTU %d, %s\n", p.Name, p.Protects, p.MTU, p.Version)
-	}
-	fmt.Fprintf(&b, "\nMedians of %d interleaved rounds of %d s, in brackets the least and the greatest; %s on %s.\n", r.Rounds, r.Seconds, r.IPerf, r.Machine)
-	_, err := io.WriteString(w, b.String())
-	return err
+func (s summary) tcp(i, flows int) TCP {
+	gbps := func(s sample) float64 { return s.gbps[i] }
+	t := TCP{Flows: flows, Gbps: s.spread(gbps), Resent: s.spread(func(s sample) float64 { return s.resent[i] }), CPU: s.spread(func(s sample) float64 { return s.cpu[i] })}
+	t.OfBare, t.Ratio = s.beside(gbps)
+	return t
 }
 
-func flowsText(n int) string {
-	if n == 1 {
-		return "1 flow"
+func (s summary) udp(i int, c udpCase) UDP {
+	rate := func(s sample) float64 { return s.udp[i].counts.PerSecond() }
+	u := UDP{Size: c.size, Flows: c.flows, Rate: s.spread(rate), Gbps: s.spread(func(s sample) float64 { return c.gbps(s.udp[i].counts.PerSecond()) }),
+		Lost: s.spread(func(s sample) float64 { return s.udp[i].lost() }), CPU: s.spread(func(s sample) float64 { return s.udp[i].cpu })}
+	u.OfBare, u.Ratio = s.beside(rate)
+	for _, x := range s.samples[s.peer] {
+		c := x.udp[i].counts
+		u.Duplicates, u.Reordered, u.Corrupt, u.Foreign = u.Duplicates+c.Duplicates, u.Reordered+c.Reordered, u.Corrupt+c.Corrupt, u.Foreign+c.Foreign
+		u.Stalls += x.udp[i].sent.Stalls
 	}
-	return fmt.Sprintf("%d flows", n)
+	return u
 }

@@ -104,17 +104,10 @@ type wgTunnel struct {
 
 func (t *wgTunnel) device() string { return wgDevice }
 
-func (t *wgTunnel) protected(ctx context.Context, bytes uint64) error {
+func (t *wgTunnel) protected(ctx context.Context) (uint64, error) {
 	values, err := wgAsk(ctx, t.host, wgGet)
 	if err != nil {
-		return fmt.Errorf("wireguard-go: %w", err)
+		return 0, fmt.Errorf("wireguard-go: %w", err)
 	}
-	sent, err := number(values, "tx_bytes")
-	if err != nil {
-		return err
-	}
-	if sent < bytes {
-		return fmt.Errorf("wireguard-go sent %d bytes, but %d arrived: not all went through the tunnel", sent, bytes)
-	}
-	return nil
+	return number(values, "tx_bytes")
 }

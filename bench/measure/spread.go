@@ -81,3 +81,12 @@ func Interleave(subjects, rounds int) []Turn {
 	}
 	return turns
 }
+
+// Times is the spread in another unit.
+func (s Spread) Times(factor float64) Spread {
+	list := make([]float64, len(s.Samples))
+	for i, v := range s.Samples {
+		list[i] = v * factor
+	}
+	return Spread{s.Median * factor, s.Min * factor, s.Max * factor, list}
+}

@@ -12,7 +12,7 @@ import (
 )
 
 func benchCommand() *cobra.Command {
-	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchPipelineCommand(), benchHandshakeCommand())
+	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchFloodCommand(), benchPipelineCommand(), benchHandshakeCommand())
 }
 
 func benchClassifyCommand() *cobra.Command {
