@@ -1,7 +1,11 @@
 package dataplane
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -9,85 +13,176 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/goipsec/goipsec/pkg/classifier"
+	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/sa"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
-// writes is a device that remembers the first byte of each packet of each write.
-type writes struct {
+// swallow is a device that takes superpackets and keeps the datagrams that they stand for.
+type swallow struct {
 	tun.Device
-	size int
-	got  [][]byte
-	fail bool
+	offload tun.Offload
+	got     [][]byte
+	writes  int
+	refuse  bool
+	forget  bool
 }
 
-func (w *writes) BatchSize() int { return w.size }
+func (d *swallow) Offload() tun.Offload                  { return d.offload }
+func (d *swallow) ReadPackets([]tun.Packet) (int, error) { return 0, errors.New("nothing to read") }
 
-func (w *writes) Write(bufs [][]byte, offset int) (int, error) {
-	if w.fail {
-		return 0, errors.New("refused")
-	}
-	var firsts []byte
-	for _, b := range bufs {
-		firsts = append(firsts, b[offset])
-	}
-	w.got = append(w.got, firsts)
-	return len(bufs), nil
-}
-
-// deliverRuns gives an inbound worker runs of packets, which carry the number of their run, and flushes.
-func deliverRuns(in *inbound, buf []byte, runs []int) {
-	in.run = 0
-	for r, n := range runs {
-		in.first = true
-		for range n {
-			buf[tun.Headroom] = byte(r)
-			in.deliver(slices.Clone(buf), tun.Headroom, len(buf)-tun.Headroom)
+func (d *swallow) WritePackets(packets []tun.Packet) error {
+	for i := range packets {
+		p := &packets[i]
+		if p.Failed = d.refuse; p.Failed || d.forget {
+			continue
+		}
+		d.writes++
+		whole := slices.Concat(append([][]byte{p.Bytes()}, p.More...)...)
+		if p.Segment == 0 {
+			d.got = append(d.got, whole)
+			continue
+		}
+		var h packet.Header
+		var s packet.Super
+		if err := errors.Join(h.Parse(whole), s.Init(whole, &h, p.Segment)); err != nil {
+			return err
+		}
+		if n := s.Count(); n != len(p.More)+1 {
+			return fmt.Errorf("a superpacket of %d pieces stands for %d datagrams", len(p.More)+1, n)
+		}
+		for dg := s.Next(); dg != nil; dg = s.Next() {
+			d.got = append(d.got, bytes.Clone(dg))
 		}
 	}
-	in.flush()
+	if d.refuse {
+		return errors.New("refused")
+	}
+	return nil
 }
 
-func newDeliverer(w *writes) *inbound {
-	return newInbound(&Plane{cfg: Config{TUN: w}}, nil)
+// newDeliverer is a worker that writes to a device.
+func newDeliverer(d tun.Device) *inbound {
+	return newInbound(&Plane{cfg: Config{TUN: d}}, nil)
 }
 
-// Every packet is written once and in order, no write is longer than the device takes, and a run is cut only if it does not fit a write.
-func TestRunsAreWrittenWhole(t *testing.T) {
+// give gives a worker an inner packet, in a buffer of its own, that has passed every check.
+func give(t interface{ Fatal(...any) }, in *inbound, pkt []byte) {
+	buf := append(make([]byte, tun.Headroom), pkt...)
+	if err := in.header.Parse(pkt); err != nil {
+		t.Fatal(err)
+	}
+	in.deliver(buf, tun.Headroom, len(pkt))
+}
+
+// segmentOf makes a TCP or UDP datagram with right checksums: the i-th of a flow that sends size bytes at a time.
+func segmentOf(flow, i, size int, tcp bool) []byte {
+	n := 28 + size
+	if tcp {
+		n = 40 + size
+	}
+	b := make([]byte, n)
+	o := packet.Outer{Src: netip.MustParseAddr("10.2.0.5"), Dst: netip.MustParseAddr("10.1.0.5"), Proto: 17, TTL: 64, DF: true, ID: uint16(i)}
+	if tcp {
+		o.Proto = 6
+	}
+	o.Put(b, n)
+	up := b[20:]
+	binary.BigEndian.PutUint16(up, uint16(1000+flow))
+	binary.BigEndian.PutUint16(up[2:], 80)
+	if tcp {
+		binary.BigEndian.PutUint32(up[4:], uint32(i*size))
+		up[12], up[13] = 5<<4, 0x10
+	} else {
+		binary.BigEndian.PutUint16(up[4:], uint16(len(up)))
+		up[7] = 1 // it has a checksum
+	}
+	payload := b[n-size:]
+	for k := range payload {
+		payload[k] = byte(k + i + flow)
+	}
+	var h packet.Header
+	if err := h.Parse(b); err != nil {
+		panic(err)
+	}
+	packet.FixTransportChecksum(b, &h)
+	return b
+}
+
+// Every datagram reaches the device as it was, those of a flow in order; those of one flow with nothing between them in few writes.
+func TestDatagramsAreJoinedAndStayAsTheyWere(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		w := &writes{size: rapid.IntRange(1, 20).Draw(r, "size")}
-		runs := rapid.SliceOfN(rapid.IntRange(0, 25), 0, readBatch).Draw(r, "runs")
-		in := newDeliverer(w)
+		d := &swallow{offload: tun.Offload{TCP: rapid.Bool().Draw(r, "TCP offload"), UDP: rapid.Bool().Draw(r, "UDP offload")}}
+		in := newDeliverer(d)
+		var next [4]int
 		for range 2 { // the state of one batch must not reach the next
-			w.got = nil
-			deliverRuns(in, make([]byte, tun.Headroom+20), runs)
-			var want []byte
-			for i, n := range runs {
-				want = append(want, slices.Repeat([]byte{byte(i)}, n)...)
-			}
-			if got := slices.Concat(w.got...); !slices.Equal(got, want) {
-				r.Fatalf("%v became %v", want, got)
-			}
-			for i, batch := range w.got {
-				if len(batch) > w.size || len(batch) == 0 {
-					r.Fatalf("a write of %d packets", len(batch))
+			d.got = nil
+			var want [4][][]byte
+			for range rapid.IntRange(1, 200).Draw(r, "packets") {
+				flow := rapid.IntRange(0, 3).Draw(r, "flow")
+				size := 100
+				if rapid.IntRange(0, 9).Draw(r, "odd") == 0 {
+					size = rapid.SampledFrom([]int{1, 99, 101}).Draw(r, "size")
 				}
-				if i > 0 && w.got[i-1][len(w.got[i-1])-1] == batch[0] && runs[batch[0]] <= w.size {
-					r.Fatalf("run %d of %d packets was cut: %v", batch[0], runs[batch[0]], w.got)
+				pkt := segmentOf(flow, next[flow], size, flow%2 == 0)
+				if rapid.IntRange(0, 9).Draw(r, "damage") == 0 {
+					pkt[rapid.IntRange(24, len(pkt)-1).Draw(r, "where")] ^= 4
+				}
+				next[flow]++
+				var h packet.Header
+				if h.Parse(pkt) != nil {
+					continue
+				}
+				want[flow] = append(want[flow], pkt)
+				give(r, in, pkt)
+			}
+			in.flush()
+			var got [4][][]byte
+			for _, pkt := range d.got {
+				// A damaged one still belongs to its flow, for the ports are not damaged.
+				for f := range want {
+					if len(got[f]) < len(want[f]) && bytes.Equal(pkt, want[f][len(got[f])]) {
+						got[f] = append(got[f], pkt)
+						break
+					}
+				}
+			}
+			for f := range want {
+				if len(got[f]) != len(want[f]) {
+					r.Fatalf("flow %d: datagram %d of %d is another one, or out of order", f, len(got[f]), len(want[f]))
 				}
 			}
 		}
-		if n := in.p.count.Delivered.Load(); int(n) != 2*len(slices.Concat(w.got...)) {
-			r.Fatalf("%d packets are counted", n)
+		if n := in.p.count.Delivered.Load(); n != in.p.count.Opened.Load() {
+			r.Fatalf("%d of %d packets are counted", n, in.p.count.Opened.Load())
 		}
 	})
 }
 
+func TestARunIsOneWrite(t *testing.T) {
+	for _, tcp := range []bool{true, false} {
+		d := &swallow{offload: tun.Offload{TCP: true, UDP: true}}
+		in := newDeliverer(d)
+		for i := range 100 {
+			for flow := range 3 { // interleaved
+				give(t, in, segmentOf(flow, i, 300, tcp))
+			}
+		}
+		in.flush()
+		if d.writes != 3 || len(d.got) != 300 {
+			t.Errorf("TCP %v: %d writes of %d datagrams", tcp, d.writes, len(d.got))
+		}
+	}
+}
+
 // What the device refuses is in the drop counter, and nowhere else.
 func TestRefusedWritesAreCounted(t *testing.T) {
-	w := &writes{size: 8, fail: true}
-	in := newDeliverer(w)
-	deliverRuns(in, make([]byte, tun.Headroom+20), []int{5, 6})
+	d := &swallow{refuse: true, offload: tun.Offload{TCP: true}}
+	in := newDeliverer(d)
+	for i := range 11 {
+		give(t, in, segmentOf(i%2, i/2, 100, i%2 == 0))
+	}
+	in.flush()
 	if c := &in.p.count; c.Count(TUNWrite) != 11 || c.Delivered.Load() != 0 || c.Opened.Load() != 11 {
 		t.Errorf("%d refused, %d delivered", c.Count(TUNWrite), c.Delivered.Load())
 	}
@@ -95,16 +190,19 @@ func TestRefusedWritesAreCounted(t *testing.T) {
 
 // A batch leaves its slices for the next one.
 func TestDeliveryAllocatesNothing(t *testing.T) {
-	in := newDeliverer(&writes{size: 128})
-	in.p.cfg.TUN = swallow{}
-	buf := make([]byte, tun.Headroom+20)
+	in := newDeliverer(&swallow{forget: true, offload: tun.Offload{TCP: true, UDP: true}})
+	var fresh, bufs [180][]byte
+	for i := range bufs {
+		fresh[i] = append(make([]byte, tun.Headroom), segmentOf(i%4, i/4, 100, i%2 == 0)...)
+		bufs[i] = make([]byte, len(fresh[i]))
+	}
 	batch := func() {
-		in.run = 0
-		for range 4 {
-			in.first = true
-			for range 45 {
-				in.deliver(buf, tun.Headroom, 20)
+		for i, b := range bufs {
+			copy(b, fresh[i])
+			if err := in.header.Parse(b[tun.Headroom:]); err != nil {
+				t.Fatal(err)
 			}
+			in.deliver(b, tun.Headroom, len(b)-tun.Headroom)
 		}
 		in.flush()
 	}
@@ -114,14 +212,9 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 	}
 }
 
-type swallow struct{ tun.Device }
-
-func (swallow) BatchSize() int                          { return 128 }
-func (swallow) Write(bufs [][]byte, _ int) (int, error) { return len(bufs), nil }
-
 // RFC 4301 §5.2: that the last packet fitted its SA says nothing about another packet, or another SA (D9).
 func TestTheLastFitIsNoPassport(t *testing.T) {
-	in := newDeliverer(&writes{size: 8})
+	in := newDeliverer(&swallow{})
 	mine := sa.NewInbound(sa.InboundConfig{SPI: 300, Selector: classifier.Filter{Src: subnet("10.2.0.0/24"), Dst: subnet("10.1.0.0/24")}}, time.Unix(0, 0))
 	other := sa.NewInbound(sa.InboundConfig{SPI: 301, Selector: classifier.Filter{Src: subnet("10.3.0.0/24"), Dst: subnet("10.1.0.0/24")}}, time.Unix(0, 0))
 	for i, step := range []struct {

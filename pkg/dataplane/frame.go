@@ -162,6 +162,7 @@ func (o *outbound) fill(buf []byte, f *plan, pkt []byte) bool {
 	if !o.usable(b) {
 		return false
 	}
+	o.unlock()
 	o.writeHeader(buf, f, pkt)
 	at, n, next := f.hlen, len(f.payload), f.next
 	ah := 0
@@ -169,10 +170,8 @@ func (o *outbound) fill(buf []byte, f *plan, pkt []byte) bool {
 		ah = b.AH.Config().Sealer.Head()
 	}
 	if b.ESP != nil {
-		head := at + ah + b.ESP.Config().Sealer.Head()
-		copy(buf[head:], f.payload)
 		b.ESP.Lock()
-		err := b.ESP.Seal(buf[:at+ah+b.ESP.Config().Sealer.SealedLen(n)], at+ah, n, next)
+		err := b.ESP.SealFrom(buf[:at+ah+b.ESP.Config().Sealer.SealedLen(n)], at+ah, f.payload, n, next)
 		b.ESP.Unlock()
 		if err != nil {
 			return o.limit(b)
@@ -284,7 +283,7 @@ func (o *outbound) queue(buf []byte, f *plan) {
 	if o.joinRun(buf, f) {
 		return
 	}
-	o.msgs = append(o.msgs, route{conn: b.socket.Conn, packets: 1, kind: &countSealed,
+	o.msgs = append(o.msgs, route{conn: b.socket.Conn, packets: 1, kind: &countSealed, bundle: b,
 		Message: netio.Message{Buf: buf, N: len(buf), Remote: b.outermost().Remote(), Local: b.Outer.Local, TOS: f.tos, Fragment: b.mayFragment()}})
 }
 

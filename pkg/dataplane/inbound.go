@@ -21,7 +21,8 @@ import (
 //  3. open finds the inbound SA by SPI; the SA checks window, ICV and padding, decrypts, and accepts the number.
 //  4. strip (strip.go) takes the inner packet out: tunnel or transport, AH then ESP.
 //  5. the packet must fit this SA's own selectors (RFC 4301 §5.2), then ECN is merged (RFC 6040).
-//  6. flush writes the packets of the batch to the TUN device, which coalesces them.
+//  6. deliver joins it to the datagrams before it that a superpacket can stand for, payloads staying where they were decrypted; flush writes
+//     what the batch has made to the TUN device.
 
 const (
 	// readBatch is the number of messages read at once, each of them up to a run of 64 KiB.
@@ -29,8 +30,6 @@ const (
 	readSize  = 1 << 16
 	// headroom in front of a datagram: the TUN device's own, and an IP header where transport mode in UDP must write one.
 	headroom = tun.Headroom + 64
-	// coalesceRoom is what the device may append to the first packet of a run.
-	coalesceRoom = 1<<16 + tun.Headroom
 )
 
 // inbound is the state of one goroutine that receives.
@@ -40,14 +39,16 @@ type inbound struct {
 	now    time.Time
 	header packet.Header
 	msgs   []netio.Message
-	out    [][]byte
-	heads  [][]byte // large buffers, one a run
-	run    int      // which of them is next
-	starts []int    // where in out the runs begin
+	device tun.PacketDevice
+	queue
 	reasm  *packet.Reassembler
 	msg    *netio.Message
-	first  bool
-	opened uint64 // packets of this batch; counted once, because other goroutines count in the same cache lines
+	wire   uint64 // datagrams of this batch; counted once, because other goroutines count in the same cache lines
+	opened uint64 // packets of this batch
+	// sa is the SA of the run in hand: its lock is ours until another's packet comes, or the batch ends. moved says that the message in hand
+	// came from elsewhere than the SA's peer did.
+	sa    *sa.Inbound
+	moved bool
 	// lastFit is the selector key that last fitted lastSA: the segments of one flow share the answer, for an SA's selectors never change.
 	lastFit packet.Key
 	lastSA  *sa.Inbound
@@ -79,7 +80,8 @@ func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
 
 // newInbound makes the state of one reader, its buffers in one arena.
 func newInbound(p *Plane, s *Socket) *inbound {
-	in := &inbound{p: p, socket: s, reasm: new(packet.Reassembler), msgs: make([]netio.Message, readBatch), heads: make([][]byte, readBatch)}
+	in := &inbound{p: p, socket: s, device: tun.PacketsOf(p.cfg.TUN), reasm: new(packet.Reassembler), msgs: make([]netio.Message, readBatch)}
+	in.queue.offload = in.device.Offload()
 	arena := make([]byte, readBatch*(headroom+readSize))
 	for i := range in.msgs {
 		lo := i * (headroom + readSize)
@@ -89,26 +91,27 @@ func newInbound(p *Plane, s *Socket) *inbound {
 }
 
 func (in *inbound) batch(msgs []netio.Message) {
-	in.run = 0
 	for i := range msgs {
 		in.message(&msgs[i])
 	}
+	in.endRun()
 	in.flush()
 }
 
 // message walks through the datagrams of a run.
 func (in *inbound) message(m *netio.Message) {
-	in.msg, in.first = m, true
+	in.msg = m
+	in.moved = in.sa != nil && in.socket != nil && m.Remote != in.sa.Remote()
 	segment := m.Segment
 	if segment <= 0 {
 		segment = max(m.N, 1)
 	}
 	if m.N == 0 {
-		in.p.count.FromWire.Add(1)
+		in.wire++
 		in.p.count.add(Runt)
 	}
-	in.p.count.FromWire.Add(uint64((m.N + segment - 1) / segment))
 	for at := 0; at < m.N; at += segment {
+		in.wire++
 		in.datagram(m.Buf, m.Off+at, min(segment, m.N-at))
 	}
 }
@@ -172,39 +175,58 @@ func (in *inbound) open(buf []byte, off, n, hlen int, proto suite.Protocol, unde
 		return
 	}
 	spi := binary.BigEndian.Uint32(buf[off+hlen+at:])
-	s := in.p.cfg.DB.Lookup(spi, proto)
-	if s == nil {
-		c.add(UnknownSPI)
-		in.stray(proto, spi)
-		return
+	s := in.sa
+	if s == nil || s.Config().SPI != spi || s.Config().Protocol != proto || s.Config().Under != under {
+		if s = in.beginRun(spi, proto, under); s == nil {
+			return
+		}
 	}
-	cfg := s.Config()
-	if cfg.Under != under || (cfg.Remote.Port() != 0) != (in.socket != nil) {
-		c.add(WrongWrapping)
-		return
-	}
-	var outerTOS uint8
+	outerTOS := in.header.TOS
 	if in.socket != nil {
 		outerTOS = in.msg.TOS
-	} else {
-		outerTOS = in.header.TOS
 	}
-	pkt := buf[off : off+n]
-	payload, length, next, fresh, err := s.Open(pkt, hlen, in.now)
+	payload, length, next, fresh, err := s.OpenNext(buf[off:off+n], hlen)
 	if err != nil {
 		c.inbound[sa.ReasonOf(err)].Add(1)
 		if err == sa.ErrHardLimit {
-			in.p.tell(Event{Kind: Expired, Child: cfg.ID})
+			in.p.tell(Event{Kind: Expired, Child: s.Config().ID})
 		}
 		return
 	}
-	if s.Check(in.now) == sa.Soft && s.SoftOnce() && !in.p.tell(Event{Kind: Expiring, Child: cfg.ID}) {
+	if s.State() == sa.Soft && s.SoftOnce() && !in.p.tell(Event{Kind: Expiring, Child: s.Config().ID}) {
 		s.Rearm()
 	}
-	if fresh && in.socket != nil && in.msg.Remote != s.Remote() {
-		in.p.tell(Event{Kind: Rebound, Child: cfg.ID, Remote: in.msg.Remote})
+	if fresh && in.moved {
+		in.p.tell(Event{Kind: Rebound, Child: s.Config().ID, Remote: in.msg.Remote})
 	}
 	in.strip(stripped{buf: buf, off: off, hlen: hlen, payload: off + payload, n: length, next: next, sa: s, tos: outerTOS})
+}
+
+// beginRun finds the SA of a packet and takes it for the packets that follow; nil, counted, if there is none that may carry it. An SA that is
+// deleted meanwhile serves until the run ends, as if the packets had come a moment earlier.
+func (in *inbound) beginRun(spi uint32, proto suite.Protocol, under *sa.Inbound) *sa.Inbound {
+	s := in.p.cfg.DB.Lookup(spi, proto)
+	if s == nil {
+		in.p.count.add(UnknownSPI)
+		in.stray(proto, spi)
+		return nil
+	}
+	if cfg := s.Config(); cfg.Under != under || (cfg.Remote.Port() != 0) != (in.socket != nil) {
+		in.p.count.add(WrongWrapping)
+		return nil
+	}
+	in.endRun()
+	s.Begin(in.now)
+	in.sa, in.moved = s, in.socket != nil && in.msg.Remote != s.Remote()
+	return s
+}
+
+// endRun gives back the SA in hand, if there is one.
+func (in *inbound) endRun() {
+	if in.sa != nil {
+		in.sa.End()
+		in.sa = nil
+	}
 }
 
 // stray tells the owner of an SPI that no SA has, at most once a second: the peer may have lost a deletion.
@@ -221,54 +243,21 @@ func (in *inbound) stray(proto suite.Protocol, spi uint32) {
 	in.p.tell(ev)
 }
 
-// deliver queues buf[off:off+n], an inner packet that has passed every check, for the TUN device. The device may append following packets of its flow
-// to a packet, so the first of a run is copied to where there is room for that; the others are copied by the device.
+// deliver queues buf[off:off+n], an inner packet that has passed every check and whose header is parsed, for the TUN device.
 func (in *inbound) deliver(buf []byte, off, n int) {
 	in.opened++
-	if in.first && in.run < len(in.heads) {
-		in.first = false
-		in.starts = append(in.starts, len(in.out))
-		if in.heads[in.run] == nil {
-			in.heads[in.run] = make([]byte, coalesceRoom)
-		}
-		head := in.heads[in.run]
-		in.run++
-		copy(head[tun.Headroom:], buf[off:off+n])
-		in.out = append(in.out, head[:tun.Headroom+n])
-		return
-	}
-	in.out = append(in.out, buf[off-tun.Headroom:off+n:off+n])
+	in.add(buf, off, n, &in.header)
 }
 
-// flush writes the batch to the device.
+// flush writes the batch to the device and counts it.
 func (in *inbound) flush() {
-	n := uint64(len(in.out))
-	in.p.count.Opened.Add(in.opened)
-	in.opened = 0
-	size := in.p.cfg.TUN.BatchSize()
-	for at := 0; at < len(in.out); {
-		end := in.cut(at, size)
-		if _, err := in.p.cfg.TUN.Write(in.out[at:end], tun.Headroom); err != nil {
-			in.p.count.drop[TUNWrite].Add(uint64(end - at))
-			n -= uint64(end - at)
-		}
-		at = end
+	c := &in.p.count
+	c.FromWire.Add(in.wire)
+	if in.opened > 0 {
+		c.Opened.Add(in.opened)
+		delivered, failed := in.write(in.device)
+		c.Delivered.Add(delivered)
+		c.drop[TUNWrite].Add(failed)
 	}
-	in.p.count.Delivered.Add(n)
-	in.out, in.starts = in.out[:0], in.starts[:0]
-}
-
-// cut returns where a write that begins with packet at ends: at most size packets further, and if possible before the beginning of a run. The device appends the
-// packets of a run to its first one, so a run that is cut in two leaves a second half that goes to the system packet by packet.
-func (in *inbound) cut(at, size int) int {
-	end := at + size
-	if end >= len(in.out) {
-		return len(in.out)
-	}
-	for i := len(in.starts) - 1; i >= 0 && in.starts[i] > at; i-- {
-		if in.starts[i] <= end {
-			return in.starts[i]
-		}
-	}
-	return end
+	in.wire, in.opened = 0, 0
 }

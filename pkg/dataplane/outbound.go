@@ -9,21 +9,25 @@ import (
 	"github.com/goipsec/goipsec/pkg/netio"
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/policy"
+	"github.com/goipsec/goipsec/pkg/sa"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
 // The path of a packet on its way out, in one goroutine:
 //
-//  1. readTUN reads a batch (the device has cut superpackets into segments).
-//  2. packet parses it once and puts fragments together: policy and transport mode apply to whole datagrams.
-//  3. route looks the filter up; segments of one flow share the answer of the first.
-//  4. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or its soft SA (soft.go), or holds it (hold.go).
-//  5. protect (frame.go) frames and seals it into the arena; equal datagrams to one peer become one segmented send.
+//  1. readTUN reads a batch. A superpacket is cut into its datagrams, each in place and only when its turn comes.
+//  2. packet parses a datagram once. If it is of the flow of the one before it, steps 3 to 5 are a size to look at and a seal.
+//  3. Fragments are put together: policy and transport mode apply to whole datagrams.
+//  4. route looks the filter up. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or its soft SA (soft.go),
+//     or holds it (hold.go).
+//  5. protect (frame.go) frames and seals it, from where it was read into the arena; equal datagrams to one peer become one segmented send.
 //  6. flush hands the messages to the sockets.
 
 const (
-	// readRoom is the size of a read buffer for devices of an ordinary MTU.
-	readRoom = 2048
+	// tunBatch is how many packets are read at once at most.
+	tunBatch = 128
+	// readSlack keeps read buffers, which begin alike, from falling into the same few sets of the caches, and is room for ESP's trailer.
+	readSlack = 1088
 	// arenaSize holds the sealed packets of one batch; a full arena is flushed in between.
 	arenaSize = 1 << 18
 	// maxRun and maxSegments bound a segmented send: a UDP datagram's length and the kernel's number of segments.
@@ -40,17 +44,34 @@ type outbound struct {
 	used   int
 	msgs   []route
 	batch  []netio.Message
-	joined bool // the packet in hand was put together from fragments: its source lets it be fragmented
+	taken  uint64 // packets read in this batch, not counted yet
+	joined bool   // the packet in hand was put together from fragments: its source lets it be fragmented
 	icmp   [1280 + tun.Headroom]byte
 
 	origin origin
 
-	snap      *snapshot
-	lastKey   packet.Key
-	lastEntry *entry
-	lastOK    bool
-	checked   *Bundle // its limits were looked at in this batch
+	snap    *snapshot
+	flows   [flowSlots]flow
+	flow    *flow  // that of the packet in hand
+	batches uint64 // begun; what a slot knows from another batch is forgotten
+	super   packet.Super
+	checked *Bundle      // its limits were looked at in this batch
+	locked  *sa.Outbound // the SA of the run in hand: its lock is ours until another's packet comes, or flush
 }
+
+// flow is what a batch has learnt of the packets with one key.
+type flow struct {
+	key   packet.Key
+	batch uint64 // in which it was learnt
+	entry *entry
+	express
+}
+
+// flowSlots is how many flows a batch remembers; those that share a slot take turns.
+const flowSlots = 64
+
+// slot picks the flow of a packet.
+func (o *outbound) slot(pkt []byte) *flow { return &o.flows[hash(pkt, &o.header)>>58] }
 
 // route is a message and the socket that it leaves by.
 type route struct {
@@ -58,8 +79,9 @@ type route struct {
 	conn    netio.Conn
 	packets int
 	kind    *countKind
-	joined  bool // it was put together from fragments
-	cut     bool // it is a fragment of our making
+	bundle  *Bundle // what protects it, if it goes in UDP
+	joined  bool    // it was put together from fragments
+	cut     bool    // it is a fragment of our making
 }
 
 // countKind says which counter a message's packets go to once it is sent.
@@ -76,22 +98,23 @@ func (o *outbound) init(p *Plane) {
 func (o *outbound) begin() {
 	o.now = o.p.cfg.Clock()
 	o.snap = o.p.snapshot.Load()
-	o.lastOK, o.checked = false, nil
+	o.batches++
+	o.checked = nil
 }
 
 // readTUN reads the device until it is closed. An error that is not the device's end is counted and read over (F9).
 func (p *Plane) readTUN() error {
 	var o outbound
 	o.init(p)
-	n := p.cfg.TUN.BatchSize()
-	bufs, sizes := readBuffers(n, int(p.mtu.Load())), make([]int, n)
+	device, packets := tun.PacketsOf(p.cfg.TUN), readPackets()
 	for failures := 0; ; {
-		n, err := p.cfg.TUN.Read(bufs, sizes, tun.Headroom)
+		n, err := device.ReadPackets(packets)
 		o.begin()
-		p.count.FromTUN.Add(uint64(n))
 		for i := range n {
-			o.packet(bufs[i][tun.Headroom : tun.Headroom+sizes[i]])
+			o.take(&packets[i])
 		}
+		p.count.FromTUN.Add(o.taken)
+		o.taken = 0
 		o.flush()
 		if err == nil {
 			failures = 0
@@ -104,21 +127,35 @@ func (p *Plane) readTUN() error {
 		if failures++; failures > 1000 {
 			return err
 		}
-		if room := len(bufs[0]) - tun.Headroom; room < int(p.mtu.Load()) {
-			bufs = readBuffers(len(bufs), int(p.mtu.Load()))
-		}
 	}
 }
 
-// readBuffers lays n read buffers into one arena.
-func readBuffers(n, mtu int) [][]byte {
-	room := max(readRoom, mtu+tun.Headroom+64)
-	arena := make([]byte, n*room)
-	bufs := make([][]byte, n)
-	for i := range bufs {
-		bufs[i] = arena[i*room : (i+1)*room : (i+1)*room]
+// readPackets lays the read buffers into one arena. Of those that are never used the system never provides the memory.
+func readPackets() []tun.Packet {
+	const room = tun.Headroom + tun.MaxDatagram + 1 + readSlack
+	arena, packets := make([]byte, tunBatch*room), make([]tun.Packet, tunBatch)
+	for i := range packets {
+		packets[i] = tun.Packet{Buf: arena[i*room : (i+1)*room : (i+1)*room], Off: tun.Headroom}
 	}
-	return bufs
+	return packets
+}
+
+// take takes what was read: a datagram, or the datagrams of a superpacket.
+func (o *outbound) take(q *tun.Packet) {
+	if q.Segment == 0 {
+		o.taken++
+		o.packet(q.Bytes())
+		return
+	}
+	if o.header.Parse(q.Bytes()) != nil || o.super.Init(q.Bytes(), &o.header, q.Segment) != nil {
+		o.taken++
+		o.p.count.add(Malformed)
+		return
+	}
+	o.taken += uint64(o.super.Count())
+	for d := o.super.Next(); d != nil; d = o.super.Next() {
+		o.packet(d)
+	}
 }
 
 // packet takes one datagram from the TUN device.
@@ -129,6 +166,10 @@ func (o *outbound) packet(pkt []byte) {
 		return
 	}
 	pkt = pkt[:h.TotalLen]
+	f := o.slot(pkt)
+	if o.flow = f; f.batch == o.batches && f.bundle != nil && f.key == h.Key && o.expressly(pkt) {
+		return
+	}
 	if noise(h) {
 		o.p.count.add(DeviceNoise)
 		return
@@ -137,6 +178,7 @@ func (o *outbound) packet(pkt []byte) {
 		if pkt = o.reassemble(pkt); pkt == nil {
 			return
 		}
+		o.flow = o.slot(pkt)
 	}
 	o.route(pkt)
 }
@@ -168,10 +210,11 @@ func (o *outbound) route(pkt []byte) {
 		o.p.count.add(Blocked)
 		return
 	}
-	if !o.lastOK || h.Key != o.lastKey {
-		o.lastKey, o.lastEntry, o.lastOK = h.Key, o.snap.find(&h.Key), true
+	f := o.flow
+	if f.batch != o.batches || f.key != h.Key {
+		*f = flow{key: h.Key, batch: o.batches, entry: o.snap.find(&h.Key)}
 	}
-	e := o.lastEntry
+	e := f.entry
 	if e == nil { // no filter is about this packet, or it is exempt: it is permitted, as Windows does
 		o.permit(pkt)
 		return
@@ -183,6 +226,7 @@ func (o *outbound) route(pkt []byte) {
 		pair := Pair{h.Key.Src, h.Key.Dst}
 		if b := e.bundle(pair); b != nil {
 			o.protect(b, pkt)
+			o.prepare(b)
 			return
 		}
 		if s := e.softFor(pair, o.now); s != nil {

@@ -9,6 +9,7 @@ import (
 
 // flush sends what is queued, consecutive messages of one socket in one call, and counts what happened to each.
 func (o *outbound) flush() {
+	o.unlock()
 	var again []refused
 	for start := 0; start < len(o.msgs); {
 		conn, end := o.msgs[start].conn, start+1

@@ -1,0 +1,101 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/goipsec/goipsec/pkg/packet"
+	"github.com/goipsec/goipsec/pkg/tun"
+)
+
+// maxMore bounds the payloads behind the first of a superpacket, far below the 1024 pieces that one system call may write.
+const maxMore = 127
+
+// queue is what a batch has for the TUN device: datagrams, joined to superpackets where the device takes them. The datagrams of a flow stay in order; those
+// of different flows need not. Buffers that were added are in use until write.
+type queue struct {
+	offload tun.Offload
+	packets []tun.Packet
+	joins   []packet.Join // by packet
+	// last says for each slot of flows which packet is the last one's, and in which batch.
+	last  [flowSlots]lastOfFlow
+	batch uint32
+}
+
+type lastOfFlow struct {
+	batch uint32 // 0: none yet, for batches count from 1
+	at    int32
+}
+
+// add queues buf[off:off+n], whose header is h.
+func (q *queue) add(buf []byte, off, n int, h *packet.Header) {
+	if q.batch == 0 {
+		q.batch = 1
+	}
+	if h.Key.Proto == 6 && !q.offload.TCP || h.Key.Proto == 17 && !q.offload.UDP {
+		q.append(buf, off, n)
+		return
+	}
+	pkt := buf[off : off+n]
+	slot := &q.last[hash(pkt, h)>>58]
+	if slot.batch == q.batch && len(q.packets[slot.at].More) < maxMore {
+		if payload := q.joins[slot.at].Add(pkt, h); payload != nil {
+			p := &q.packets[slot.at]
+			p.More = append(p.More, payload)
+			return
+		}
+	}
+	// Whatever it is, the packets of the flow that follow must not overtake it.
+	*slot = lastOfFlow{q.batch, int32(len(q.packets))}
+	q.append(buf, off, n).Begin(pkt, h)
+}
+
+// append queues a packet for itself.
+func (q *queue) append(buf []byte, off, n int) *packet.Join {
+	i := len(q.packets)
+	if i == cap(q.packets) {
+		q.packets, q.joins = append(q.packets, tun.Packet{}), append(q.joins, packet.Join{})
+	} else {
+		q.packets, q.joins = q.packets[:i+1], q.joins[:i+1] // with the memory of More from another batch
+	}
+	p := &q.packets[i]
+	*p = tun.Packet{Buf: buf[: off+n : off+n], Off: off, N: n, More: p.More[:0]}
+	q.joins[i] = packet.Join{}
+	return &q.joins[i]
+}
+
+// write writes the batch and empties the queue. It returns how many datagrams the device took and how many it did not.
+func (q *queue) write(device tun.PacketDevice) (delivered, failed uint64) {
+	for i := range q.packets {
+		if j := &q.joins[i]; j.Count() > 1 {
+			j.Finish()
+			q.packets[i].Segment = j.Segment()
+		}
+	}
+	_ = device.WritePackets(q.packets) // each packet says whether it failed
+	for i := range q.packets {
+		n := uint64(max(q.joins[i].Count(), 1))
+		if q.packets[i].Failed {
+			failed += n
+		} else {
+			delivered += n
+		}
+	}
+	q.packets, q.joins = q.packets[:0], q.joins[:0]
+	if q.batch++; q.batch == 0 { // after 2^32 batches: a slot must not seem to be of this one
+		q.last, q.batch = [flowSlots]lastOfFlow{}, 1
+	}
+	return delivered, failed
+}
+
+// hash mixes what tells flows apart. Who collides shares a slot, no more.
+func hash(pkt []byte, h *packet.Header) uint64 {
+	x := uint64(h.Key.SrcPort)<<32 | uint64(h.Key.DstPort)<<48 | uint64(h.Key.Proto)
+	if h.Version == 4 {
+		x ^= binary.LittleEndian.Uint64(pkt[12:])
+	} else {
+		x ^= binary.LittleEndian.Uint64(pkt[16:]) ^ binary.LittleEndian.Uint64(pkt[32:])
+	}
+	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	return hi ^ lo
+}
