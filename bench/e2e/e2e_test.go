@@ -244,3 +244,22 @@ func TestWireGuardAnswers(t *testing.T) {
 		}
 	}
 }
+
+// There is a chart for each measure that was taken, and none for others.
+func TestCharts(t *testing.T) {
+	var files []string
+	for _, c := range made().Charts() {
+		files = append(files, c.File)
+		if len(c.Bars) == 0 || c.Bars[len(c.Bars)-1].Name != "wireguard-go" || c.Bars[len(c.Bars)-1].Own || !c.Bars[len(c.Bars)-2].Own {
+			t.Errorf("%s: %+v", c.File, c.Bars)
+		}
+	}
+	want := "e2e-tcp-1 e2e-tcp-1-cpu e2e-tcp-4 e2e-tcp-4-cpu e2e-udp-1400-1 e2e-udp-1400-1-cpu e2e-udp-1400-64 e2e-udp-1400-64-cpu e2e-udp-64-1 e2e-udp-64-1-cpu e2e-udp-64-64 e2e-udp-64-64-cpu e2e-idle e2e-load e2e-calls-tcp e2e-calls-udp"
+	if got := strings.Join(files, " "); got != want {
+		t.Error(got)
+	}
+	little := summarise(Result{Rounds: 1}, []int{1}, []Peer{{Name: Bare}, {Name: "goipsec"}}, [][]sample{{{rtt: 20, mtu: 1500}}, {{rtt: 90, mtu: 1435}}})
+	if list := little.Charts(); len(list) != 1 || list[0].File != "e2e-idle" {
+		t.Errorf("%+v", list)
+	}
+}

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -12,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goipsec/goipsec/bench/e2e"
-	"github.com/goipsec/goipsec/pkg/inspect"
 )
 
 func benchE2ECommand() *cobra.Command {
@@ -38,6 +35,7 @@ behind, and the host's own network is not touched.`,
 	c.Flags().IntVar(&o.Window, "window", e2e.DefaultWindow, "UDP `datagrams` under way at most; -1: the sender is flat out")
 	c.Flags().StringVar(&o.Cache, "cache", "", "`directory` for programs of other projects (default: goipsec in the user's cache directory)")
 	out := reportFlags(c)
+	out.plotFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
@@ -55,43 +53,4 @@ behind, and the host's own network is not touched.`,
 		return out.write(cmd.OutOrStdout(), r)
 	}
 	return c
-}
-
-// report is how a measurement is written.
-type report struct {
-	json     string
-	markdown bool
-}
-
-// reportFlags adds --json and --markdown.
-func reportFlags(c *cobra.Command) *report {
-	r := new(report)
-	c.Flags().StringVar(&r.json, "json", "", "write the result as JSON to this `file`, with every sample, machine and version; - is standard output")
-	c.Flags().BoolVar(&r.markdown, "markdown", false, "print the tables as Markdown, as bench/README.md holds them")
-	return r
-}
-
-// table is a result that people can read.
-type table interface {
-	Markdown(w io.Writer) error
-	Text(w io.Writer) error
-}
-
-func (r *report) write(stdout io.Writer, t table) error {
-	if r.json == "-" {
-		return inspect.WriteJSON(stdout, t)
-	}
-	print := t.Text
-	if r.markdown {
-		print = t.Markdown
-	}
-	err := print(stdout)
-	if r.json == "" {
-		return err
-	}
-	f, create := os.Create(r.json)
-	if create != nil {
-		return errors.Join(err, create)
-	}
-	return errors.Join(err, inspect.WriteJSON(f, t), f.Close())
 }

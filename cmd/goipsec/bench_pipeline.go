@@ -26,6 +26,7 @@ nanoseconds a packet beside those of the standard library's bare cipher in the s
 	c.Flags().IntVar(&o.Packets, "packets", 1024, "packets of each measurement")
 	c.Flags().IntVar(&o.Rounds, "rounds", 121, "how often each is measured")
 	out := reportFlags(c)
+	out.plotFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
