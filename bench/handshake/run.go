@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/goipsec/goipsec/bench/measure"
 )
@@ -39,7 +39,7 @@ type Case struct {
 	Rate     measure.Spread `json:"per_second"`
 	// CPU is of both ends, the kernel and the garbage collector; zero where the system does not tell.
 	CPU measure.Spread `json:"cpu_us_each"`
-	// Group is the arithmetic of the group alone, both ends.
+	// Group is the arithmetic of the group alone, both ends: processor time, too.
 	Group  measure.Spread `json:"group_us_each"`
 	Allocs measure.Spread `json:"allocations_each"` // both ends
 	Bytes  measure.Spread `json:"bytes_allocated_each"`
@@ -134,15 +134,16 @@ func (b *bench) round(ctx context.Context, n int, keep bool) error {
 		return fmt.Errorf("%s, %s: %w", b.exchange.name, b.place, err)
 	}
 	const few = 50
-	began := time.Now()
+	m := start()
 	for range few {
 		if err := b.arithmetic(); err != nil {
 			return err
 		}
 	}
+	bare := m.stop(few)
 	if keep {
 		b.taken = append(b.taken, used)
-		b.group = append(b.group, time.Since(began).Seconds()*1e6/few)
+		b.group = append(b.group, cmp.Or(bare.cpu, 1e6/bare.rate))
 	}
 	return nil
 }
