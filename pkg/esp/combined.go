@@ -13,12 +13,13 @@ import (
 // 64 bits with ESN; for GMAC also the IV and everything after it.
 type combined struct {
 	aead  cipher.AEAD
-	esn   bool
-	icv   int
-	gmac  bool
-	nonce []byte // salt, then room for the IV
-	aad   [12]byte
 	whole []byte // GMAC with ESN: SPI, high, low, IV and payload side by side
+	icv   int
+	aad   [12]byte
+	room  [12]byte // for the nonce: salt and IV
+	salt  uint8    // bytes of it in the nonce
+	esn   bool
+	gmac  bool
 }
 
 // combinedIV is the length of the IV in the packet, in bytes (RFC 4106 §3.1, RFC 4309 §3.1, RFC 7634 §2).
@@ -31,41 +32,41 @@ func newCombined(e suite.Encr, keymat []byte, info suite.EncrInfo, esn bool) (*c
 		return nil, fmt.Errorf("esp: %s: %w", info.Name, err)
 	}
 	c := &combined{aead: aead, esn: esn, icv: info.ICVLen, gmac: e == suite.NullGMAC}
-	c.nonce = make([]byte, info.SaltLen+info.IVLen)
-	copy(c.nonce, keymat[split:])
-	if info.IVLen != combinedIV || aead.NonceSize() != len(c.nonce) || aead.Overhead() != c.icv {
-		return nil, fmt.Errorf("esp: %s has a nonce of %d and an ICV of %d bytes, not %d and %d", info.Name, aead.NonceSize(), aead.Overhead(), len(c.nonce), c.icv)
+	if n := info.SaltLen + info.IVLen; info.IVLen != combinedIV || aead.NonceSize() != n || n > len(c.room) || aead.Overhead() != c.icv {
+		return nil, fmt.Errorf("esp: %s has a nonce of %d and an ICV of %d bytes, not %d and %d", info.Name, aead.NonceSize(), aead.Overhead(), n, c.icv)
 	}
+	c.salt = uint8(copy(c.room[:], keymat[split:]))
 	return c, nil
 }
 
 func (c *combined) seal(esp, plain []byte, seq uint64) {
-	body := c.prepare(esp)
+	nonce, body := c.prepare(esp)
 	if c.gmac {
 		copy(body, plain)
 		icv := len(esp) - c.icv
-		c.aead.Seal(esp[icv:icv], c.nonce, nil, c.covered(esp[:icv], seq))
+		c.aead.Seal(esp[icv:icv], nonce, nil, c.covered(esp[:icv], seq))
 		return
 	}
-	c.aead.Seal(body[:0], c.nonce, plain, c.additional(esp, seq))
+	c.aead.Seal(body[:0], nonce, plain, c.additional(esp, seq))
 }
 
 func (c *combined) open(esp []byte, seq uint64) bool {
-	body := c.prepare(esp)
+	nonce, body := c.prepare(esp)
 	if c.gmac {
 		icv := len(esp) - c.icv
-		_, err := c.aead.Open(nil, c.nonce, esp[icv:], c.covered(esp[:icv], seq))
+		_, err := c.aead.Open(nil, nonce, esp[icv:], c.covered(esp[:icv], seq))
 		return err == nil
 	}
-	_, err := c.aead.Open(body[:0], c.nonce, body, c.additional(esp, seq))
+	_, err := c.aead.Open(body[:0], nonce, body, c.additional(esp, seq))
 	return err == nil
 }
 
-// prepare puts the packet's IV into the nonce and returns what follows it.
-func (c *combined) prepare(esp []byte) (body []byte) {
+// prepare puts the packet's IV behind the salt and returns this nonce, and what follows the IV in the packet.
+func (c *combined) prepare(esp []byte) (nonce, body []byte) {
 	// Every combined mode has an IV of eight bytes; newCombined makes sure of it.
-	*(*[combinedIV]byte)(c.nonce[len(c.nonce)-combinedIV:]) = [combinedIV]byte(esp[headerLen:])
-	return esp[headerLen+combinedIV:]
+	nonce = c.room[:c.salt+combinedIV]
+	*(*[combinedIV]byte)(nonce[c.salt:]) = [combinedIV]byte(esp[headerLen:])
+	return nonce, esp[headerLen+combinedIV:]
 }
 
 // additional is SPI and sequence number (RFC 4106 §5). The high half stands between SPI and low half.

@@ -57,8 +57,8 @@ type transform interface {
 	open(esp []byte, seq uint64) bool
 }
 
-// choose makes the transform and the layout for a pair of algorithms.
-func choose(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uint32, esn bool, opts []Option) (layout, transform, error) {
+// choose makes the transform, for one that seals or one that opens, and the layout for a pair of algorithms.
+func choose(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uint32, esn, seals bool, opts []Option) (layout, transform, error) {
 	l := layout{spi: spi, esn: esn}
 	info, ok := e.Info()
 	if !ok || e == suite.EncrNone {
@@ -75,9 +75,9 @@ func choose(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uin
 		t, err := newCombined(e, keymat, info, esn)
 		return l, t, err
 	}
-	t, err := newSeparate(e, keymat, i, integKey, info, esn, covered(opts))
+	t, err := newSeparate(e, keymat, i, integKey, info, esn, covered(opts), seals)
 	if err == nil {
-		l.icv = t.icv
+		l.icv = int(t.icv)
 	}
 	return l, t, err
 }

@@ -23,7 +23,7 @@ type Opener struct {
 
 // NewOpener makes the inbound half of an ESP SA. The arguments are those of NewSealer.
 func NewOpener(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uint32, esn bool, opts ...Option) (*Opener, error) {
-	l, t, err := choose(e, keymat, i, integKey, spi, esn, opts)
+	l, t, err := choose(e, keymat, i, integKey, spi, esn, false, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/goipsec/goipsec/pkg/suite"
 )
@@ -31,16 +32,16 @@ type Sealer struct {
 // NewSealer makes the outbound half of an ESP SA. keymat is the encryption key followed by its salt, if it has one; integKey is nil for combined
 // modes. rand is where CBC takes its IVs from; nil means crypto/rand. The keys are copied or expanded, not kept.
 func NewSealer(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uint32, esn bool, random io.Reader, opts ...Option) (*Sealer, error) {
-	l, t, err := choose(e, keymat, i, integKey, spi, esn, opts)
+	l, t, err := choose(e, keymat, i, integKey, spi, esn, true, opts)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sealer{layout: l, transform: t}
 	if info, _ := e.Info(); !info.Counter && l.iv > 0 {
-		if random == nil {
-			random = rand.Reader
+		s.random = sharedIVs
+		if random != nil && random != rand.Reader {
+			s.random = newIVSource(random)
 		}
-		s.random = &ivSource{from: random}
 	}
 	return s, nil
 }
@@ -147,24 +148,37 @@ func (s *Sealer) Dummy(pkt []byte, hlen int) (n int, next uint8, err error) {
 // Format prints the SPI and nothing of the keys, whatever the verb.
 func (s *Sealer) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "ESP sealer, SPI 0x%08x", s.spi) }
 
-// ivSource hands out random IVs, which nobody can predict, from blocks of randomness: one read serves many packets.
+// ivSource hands out random IVs, which nobody can predict, from blocks of randomness: one read serves many packets. Safe for concurrent use.
 type ivSource struct {
-	from  io.Reader
-	block [512]byte
+	from   io.Reader
+	blocks sync.Pool // of *ivBlock
+}
+
+// ivBlock is randomness of which the last left bytes are not used yet.
+type ivBlock struct {
+	bytes [512]byte
 	left  int
 }
 
+// sharedIVs serves all sealers that take their IVs from the system: a block for each of many SAs would be memory that is seldom used.
+var sharedIVs = newIVSource(rand.Reader)
+
+func newIVSource(from io.Reader) *ivSource {
+	return &ivSource{from: from, blocks: sync.Pool{New: func() any { return new(ivBlock) }}}
+}
+
 func (v *ivSource) read(iv []byte) error {
-	if v.left < len(iv) {
-		v.left = 0 // after an error nothing of the block is used
-		if _, err := io.ReadFull(v.from, v.block[:]); err != nil {
-			return fmt.Errorf("esp: no randomness for an IV: %w", err)
+	b := v.blocks.Get().(*ivBlock)
+	if b.left < len(iv) {
+		if _, err := io.ReadFull(v.from, b.bytes[:]); err != nil {
+			return fmt.Errorf("esp: no randomness for an IV: %w", err) // and nothing of the block is used
 		}
-		v.left = len(v.block)
+		b.left = len(b.bytes)
 	}
-	at := len(v.block) - v.left
-	copy(iv, v.block[at:])
-	clear(v.block[at : at+len(iv)])
-	v.left -= len(iv)
+	at := len(b.bytes) - b.left
+	copy(iv, b.bytes[at:])
+	clear(b.bytes[at : at+len(iv)])
+	b.left -= len(iv)
+	v.blocks.Put(b)
 	return nil
 }

@@ -12,23 +12,27 @@ import (
 // separate is a cipher and a MAC over its result: CBC, CTR or NULL with an HMAC, XCBC or CMAC. The MAC covers everything from SPI to next header
 // and, with ESN, the high half of the sequence number after it (RFC 4303 §2.2.1).
 type separate struct {
-	cipher  suite.Cipher
-	mac     hash.Hash // nil where an AH outside covers the packet
+	cipher  suite.Cipher // one direction of it
+	mac     hash.Hash    // nil where an AH outside covers the packet
+	iv, icv uint8
 	esn     bool
-	iv, icv int
 	high    [4]byte
-	sum     []byte
+	sum     [64]byte
 }
 
-func newSeparate(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, info suite.EncrInfo, esn, covered bool) (*separate, error) {
+func newSeparate(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, info suite.EncrInfo, esn, covered, seals bool) (*separate, error) {
 	if i == suite.IntegNone && !covered {
 		return nil, ErrNoIntegrity
 	}
-	c, err := suite.NewCipher(e, keymat)
+	newCipher := suite.NewDecrypter
+	if seals {
+		newCipher = suite.NewEncrypter
+	}
+	c, err := newCipher(e, keymat)
 	if err != nil {
 		return nil, fmt.Errorf("esp: %s: %w", info.Name, err)
 	}
-	s := &separate{cipher: c, esn: esn, iv: info.IVLen}
+	s := &separate{cipher: c, esn: esn, iv: uint8(info.IVLen)}
 	if i == suite.IntegNone {
 		return s, nil
 	}
@@ -39,14 +43,13 @@ func newSeparate(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, in
 	if s.mac, err = suite.NewMAC(i, integKey); err != nil {
 		return nil, fmt.Errorf("esp: %s: %w", integ.Name, err)
 	}
-	s.icv = integ.ICVLen
-	s.sum = make([]byte, 0, 64)
+	s.icv = uint8(integ.ICVLen)
 	return s, nil
 }
 
 func (s *separate) seal(esp, plain []byte, seq uint64) {
-	end := len(esp) - s.icv
-	iv, body := esp[headerLen:headerLen+s.iv], esp[headerLen+s.iv:end]
+	head, end := headerLen+int(s.iv), len(esp)-int(s.icv)
+	iv, body := esp[headerLen:head], esp[head:end]
 	s.cipher.Encrypt(body, plain, iv)
 	if s.mac != nil {
 		copy(esp[end:], s.compute(esp[:end], seq))
@@ -54,11 +57,11 @@ func (s *separate) seal(esp, plain []byte, seq uint64) {
 }
 
 func (s *separate) open(esp []byte, seq uint64) bool {
-	end := len(esp) - s.icv
+	head, end := headerLen+int(s.iv), len(esp)-int(s.icv)
 	if s.mac != nil && subtle.ConstantTimeCompare(s.compute(esp[:end], seq), esp[end:]) != 1 {
 		return false
 	}
-	iv, body := esp[headerLen:headerLen+s.iv], esp[headerLen+s.iv:end]
+	iv, body := esp[headerLen:head], esp[head:end]
 	s.cipher.Decrypt(body, body, iv)
 	return true
 }
@@ -71,6 +74,5 @@ func (s *separate) compute(covered []byte, seq uint64) []byte {
 		binary.BigEndian.PutUint32(s.high[:], uint32(seq>>32))
 		s.mac.Write(s.high[:])
 	}
-	s.sum = s.mac.Sum(s.sum[:0])
-	return s.sum
+	return s.mac.Sum(s.sum[:0])
 }

@@ -62,7 +62,11 @@ func (v *vector) prove(t *testing.T) {
 	}
 	again, icv := pkt[3:], len(v.esp)-o.icv
 	clear(again[icv:])
-	o.transform.seal(again, again[o.head():icv], seq)
+	s, err := NewSealer(v.encr, v.keymat, v.integ, v.integKey, 0, v.esn, nil, v.options()...)
+	if err != nil {
+		t.Fatalf("%s: %v", v.id, err)
+	}
+	s.transform.seal(again, again[o.head():icv], seq)
 	if !bytes.Equal(again, v.esp) {
 		t.Fatalf("%s: sealed again\n%x, want\n%x", v.id, again, v.esp)
 	}

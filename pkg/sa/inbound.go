@@ -17,19 +17,19 @@ type InboundConfig struct {
 	SPI      uint32 // our choice, or the administrator's
 	Protocol suite.Protocol
 	Mode     suite.Mode
-	Opener   Opener
+	ESN      bool
+	// Bundled is set on an AH SA that ESP SAs name in Under: what it carries must be ESP.
+	Bundled bool
+	Opener  Opener
 	// Local and Remote are the outer addresses. Ports that are not zero mean UDP encapsulation.
 	// Remote is where the peer began; Inbound.Remote is where it is now.
 	Local, Remote netip.AddrPort
-	ESN           bool
 	Lifetime      Lifetime
 	// Window is the replay window in packets: 0 for 1024, else 32 to 65536. A negative one turns anti-replay off, as manual keys may need
 	// (RFC 4303 §3.4.3); with ESN it cannot be off.
 	Window int
 	// Under is the AH SA through which this SA's packets must arrive (AH and ESP on one packet), or nil.
 	Under *Inbound
-	// Bundled is set on an AH SA that ESP SAs name in Under: what it carries must be ESP.
-	Bundled bool
 	// HighestSequence is the highest number that counts as received: 0, but in tests.
 	HighestSequence uint64
 	Selector        classifier.Filter // as inbound packets look: Src is remote
@@ -78,7 +78,7 @@ func NewInbound(c InboundConfig, now time.Time) *Inbound {
 	i := &Inbound{config: c, created: now, noReplay: size < 0, window: newWindow(size, c.HighestSequence)}
 	i.run.highest = c.HighestSequence
 	i.highest.Store(c.HighestSequence)
-	i.remote.Store(&c.Remote)
+	i.remote.Store(&i.config.Remote)
 	return i
 }
 

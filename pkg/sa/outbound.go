@@ -16,11 +16,11 @@ type OutboundConfig struct {
 	SPI      uint32 // the peer's choice
 	Protocol suite.Protocol
 	Mode     suite.Mode
+	ESN      bool
 	Sealer   Sealer
 	// Local and Remote are the outer addresses. Ports that are not zero mean UDP encapsulation.
 	// Remote is where the SA began; Outbound.Remote is where it sends now.
 	Local, Remote netip.AddrPort
-	ESN           bool
 	Lifetime      Lifetime
 	// FirstSequence is the last sequence number that counts as used: 0, but in tests of exhaustion.
 	FirstSequence uint64
@@ -70,7 +70,7 @@ func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
 	o.run.seq = c.FirstSequence
 	o.seq.Store(c.FirstSequence)
 	o.seen.Store(c.FirstSequence)
-	o.remote.Store(&c.Remote)
+	o.remote.Store(&o.config.Remote)
 	return o
 }
 

@@ -8,8 +8,7 @@ const (
 )
 
 // window is the anti-replay window: top is the highest sequence number that was authenticated, and the size numbers up to it
-// each have a bit that is set once it was received. The bits lie in a ring of words, one word more than the size needs, rounded
-// up to a power of two, so that the window moves by clearing whole words.
+// each have a bit that is set once it was received. The bits lie in a ring of words, as many as the size needs, rounded up to a power of two.
 type window struct {
 	top  uint64
 	size uint64
@@ -21,7 +20,7 @@ type window struct {
 func newWindow(size int, top uint64) window {
 	size = min(max(size, MinWindow), MaxWindow)
 	words := uint64(1)
-	for words < uint64(size+63)/64+1 {
+	for words*64 < uint64(size) {
 		words <<= 1
 	}
 	w := window{size: uint64(size), mask: words - 1, bits: make([]uint64, words)}
@@ -33,10 +32,8 @@ func newWindow(size int, top uint64) window {
 func (w *window) restart(top uint64) {
 	w.top = top
 	for i := range w.bits {
-		w.bits[i] = ^uint64(0)
+		w.bits[i] = ^uint64(0) // those of numbers to come too: accept clears what it moves over
 	}
-	// The bits of the word that holds top which lie right of it are still to come.
-	w.bits[(top>>6)&w.mask] = 1<<(top&63+1) - 1
 }
 
 // check says whether seq may still be accepted. It changes nothing: an unauthenticated packet has no effect.
@@ -57,7 +54,9 @@ func (w *window) check(seq uint64) error {
 // accept marks seq, which check let pass and whose ICV was right, as received, and reports whether it moved the right edge.
 func (w *window) accept(seq uint64) (fresh bool) {
 	if seq > w.top {
-		w.clear(w.top>>6, seq>>6)
+		if seq-w.top > 1 { // else there is one bit to clear, and that is the one to set
+			w.clear(w.top+1, seq)
+		}
 		w.top = seq
 		fresh = true
 	}
@@ -65,14 +64,21 @@ func (w *window) accept(seq uint64) (fresh bool) {
 	return fresh
 }
 
-// clear empties the words after from up to and including to.
+// clear clears the bits of the numbers from and to and of those between them.
 func (w *window) clear(from, to uint64) {
-	if to-from > w.mask {
+	first, last := from>>6, to>>6
+	before, after := uint64(1)<<(from&63)-1, ^uint64(0)<<(to&63)<<1 // the bits of these words that stay
+	switch {
+	case to-from >= (w.mask+1)*64:
 		clear(w.bits)
-		return
-	}
-	for i := from + 1; i <= to; i++ {
-		w.bits[i&w.mask] = 0
+	case first == last:
+		w.bits[first&w.mask] &= before | after
+	default:
+		w.bits[first&w.mask] &= before
+		for i := first + 1; i < last; i++ {
+			w.bits[i&w.mask] = 0
+		}
+		w.bits[last&w.mask] &= after
 	}
 }
 

@@ -111,7 +111,7 @@ func cavsTDESMonteCarlo(t *testing.T, path string) (used, left int) {
 		}
 		used++
 		key, _ := tdesKey(t, r)
-		c, err := newCipher(TripleDES, key)
+		c, err := newCipher(TripleDES, key, bothWays)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,11 +18,28 @@ type Cipher interface {
 
 // NewCipher makes a Cipher from keymat, the key followed by the salt (CTR: the 4-byte nonce of RFC 3686).
 // It refuses the weak keys of DES and 3DES with ErrWeakKey.
-func NewCipher(e Encr, keymat []byte) (Cipher, error) {
+func NewCipher(e Encr, keymat []byte) (Cipher, error) { return checkedCipher(e, keymat, bothWays) }
+
+// NewEncrypter is NewCipher for a Cipher that only encrypts, in half the memory. Its Decrypt panics for CBC.
+func NewEncrypter(e Encr, keymat []byte) (Cipher, error) { return checkedCipher(e, keymat, encrypts) }
+
+// NewDecrypter is NewCipher for a Cipher that only decrypts, in half the memory. Its Encrypt panics for CBC.
+func NewDecrypter(e Encr, keymat []byte) (Cipher, error) { return checkedCipher(e, keymat, decrypts) }
+
+// ways are the directions that a cipher is for.
+type ways uint8
+
+const (
+	encrypts ways = 1 << iota
+	decrypts
+	bothWays = encrypts | decrypts
+)
+
+func checkedCipher(e Encr, keymat []byte, w ways) (Cipher, error) {
 	if err := works(e); err != nil {
 		return nil, err
 	}
-	c, err := newCipher(e, keymat)
+	c, err := newCipher(e, keymat, w)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +49,7 @@ func NewCipher(e Encr, keymat []byte) (Cipher, error) {
 	return c, nil
 }
 
-func newCipher(e Encr, keymat []byte) (Cipher, error) {
+func newCipher(e Encr, keymat []byte, w ways) (Cipher, error) {
 	info := e.info()
 	if info.Name == "" || info.Combined {
 		return nil, fmt.Errorf("%v is not a cipher without integrity", e)
@@ -51,7 +68,7 @@ func newCipher(e Encr, keymat []byte) (Cipher, error) {
 	if e == AESCTR {
 		return newCTR(block, salt), nil
 	}
-	return newCBC(block), nil
+	return newCBC(block, w), nil
 }
 
 func newBlock(e Encr, key []byte) (cipher.Block, error) {
@@ -64,7 +81,7 @@ func newBlock(e Encr, key []byte) (cipher.Block, error) {
 	return aes.NewCipher(key)
 }
 
-// cbc keeps one mode a direction and changes its IV: making one anew would allocate for each packet.
+// cbc keeps one mode a direction, nil for one that it is not for, and changes its IV: making one anew would allocate for each packet.
 type cbc struct{ encrypt, decrypt ivSetter }
 
 // ivSetter is what the standard library's CBC modes are besides cipher.BlockMode.
@@ -73,12 +90,15 @@ type ivSetter interface {
 	SetIV([]byte)
 }
 
-func newCBC(block cipher.Block) Cipher {
-	iv := make([]byte, block.BlockSize())
-	return &cbc{
-		cipher.NewCBCEncrypter(block, iv).(ivSetter),
-		cipher.NewCBCDecrypter(block, iv).(ivSetter),
+func newCBC(block cipher.Block, w ways) Cipher {
+	c, iv := new(cbc), make([]byte, block.BlockSize())
+	if w&encrypts != 0 {
+		c.encrypt = cipher.NewCBCEncrypter(block, iv).(ivSetter)
 	}
+	if w&decrypts != 0 {
+		c.decrypt = cipher.NewCBCDecrypter(block, iv).(ivSetter)
+	}
+	return c
 }
 
 func (c *cbc) Encrypt(dst, src, iv []byte) {

@@ -175,3 +175,44 @@ func TestCTRWrongIV(t *testing.T) {
 		}()
 	}
 }
+
+// TestHalfCiphers sees that a cipher for one direction does what one for both does, and nothing else.
+func TestHalfCiphers(t *testing.T) {
+	for _, e := range []Encr{AESCBC, AESCTR, TripleDES, DES, Null} {
+		info, _ := e.Info()
+		keymat := make([]byte, e.KeyMatLen(0))
+		for i := range keymat {
+			keymat[i] = byte(3*i + 1)
+		}
+		both, err1 := NewCipher(e, keymat)
+		seal, err2 := NewEncrypter(e, keymat)
+		open, err3 := NewDecrypter(e, keymat)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		iv, plain := make([]byte, info.IVLen), bytes.Repeat([]byte{7}, 48)
+		want, got, back := make([]byte, 48), make([]byte, 48), make([]byte, 48)
+		both.Encrypt(want, plain, iv)
+		seal.Encrypt(got, plain, iv)
+		open.Decrypt(back, got, iv)
+		if !bytes.Equal(got, want) || !bytes.Equal(back, plain) {
+			t.Errorf("%v: the halves differ from the whole", e)
+		}
+		if info.BlockSize <= 1 {
+			continue // streams have no halves
+		}
+		for _, wrong := range []func(){func() { seal.Decrypt(back, got, iv) }, func() { open.Encrypt(got, plain, iv) }} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%v: a cipher for one direction worked in the other", e)
+					}
+				}()
+				wrong()
+			}()
+		}
+	}
+	if _, err := NewEncrypter(DES, make([]byte, 8)); !errors.Is(err, ErrWeakKey) {
+		t.Errorf("a weak key: %v", err)
+	}
+}

@@ -12,7 +12,8 @@ import (
 )
 
 // NewMAC makes a keyed MAC whose Sum appends the truncated ICV (Size is the ICV's length). Reset keeps the key.
-// A MAC is not safe for concurrent use; Write, Sum and Reset allocate nothing (but for Sum's growing of its argument).
+// A MAC is not safe for concurrent use; Write, Sum and Reset allocate nothing, but for Sum's growing of its argument: its capacity behind the
+// ICV is used for the rest of the value, up to 64 bytes in all.
 // It is not for GMAC, which needs an IV: see NewAEAD(NullGMAC).
 //
 // Deviation: RFC 2403, 2404 and 4868 want HMAC keys as long as the hash and no others. Negotiated keys are (KeyMatLen), but other
@@ -69,11 +70,8 @@ func newMAC(i Integ, key []byte) (hash.Hash, error) {
 type truncated struct {
 	hash.Hash
 	size int
-	full [sha512.Size]byte
 }
 
 func (t *truncated) Size() int { return t.size }
 
-func (t *truncated) Sum(b []byte) []byte {
-	return append(b, t.Hash.Sum(t.full[:0])[:t.size]...)
-}
+func (t *truncated) Sum(b []byte) []byte { return t.Hash.Sum(b)[:len(b)+t.size] }

@@ -118,7 +118,7 @@ func keyPair(t testing.TB, g Group, secret []byte) KeyExchange {
 // checkCipher encrypts and decrypts, into another buffer and in place. It takes weak keys too, which known answers like.
 func checkCipher(t *testing.T, e Encr, keymat, iv, plain, want []byte) {
 	t.Helper()
-	c, err := newCipher(e, keymat)
+	c, err := newCipher(e, keymat, bothWays)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func runAEAD(e Encr, key, nonce, additional, plaintext, sealed string) error {
 
 func cipherKAT(e Encr, source, keymat, iv, plaintext, ciphertext string) kat {
 	return kat{e, source, func() error {
-		c, err := newCipher(e, unhex(keymat))
+		c, err := newCipher(e, unhex(keymat), bothWays)
 		if err != nil {
 			return err
 		}
