@@ -69,8 +69,14 @@ func peer(n int) netip.Addr {
 // capacity bounds the SAs of one end.
 const capacity = 1 << 18
 
+// spis is a source of SPIs as an endpoint has it.
+func spis() func(suite.Protocol) (uint32, error) {
+	db := sa.NewDB(rand.Reader, capacity)
+	return func(suite.Protocol) (uint32, error) { return db.Reserve() }
+}
+
 // newEngine makes the engine of one side. port is its own on the wire and far the other's; 0 is 500 for both.
-func newEngine(x exchange, initiator bool, port, far uint16) (*ike.Engine, *policy.QuickModeFilter, error) {
+func newEngine(x exchange, initiator bool, newSPI func(suite.Protocol) (uint32, error), port, far uint16) (*ike.Engine, *policy.QuickModeFilter, error) {
 	many := policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(peers)}
 	one := policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(responder)}
 	f := policy.GenericFilter{Src: many, Dst: one, Mirrored: true}
@@ -86,8 +92,7 @@ func newEngine(x exchange, initiator bool, port, far uint16) (*ike.Engine, *poli
 	if err != nil {
 		return nil, nil, err
 	}
-	db := sa.NewDB(rand.Reader, capacity)
-	e, err := ike.New(ike.Config{Rand: rand.Reader, Policy: c, NewSPI: func(suite.Protocol) (uint32, error) { return db.Reserve() }, Port: port, NATPort: port})
+	e, err := ike.New(ike.Config{Rand: rand.Reader, Policy: c, NewSPI: newSPI, Port: port, NATPort: port})
 	if err != nil {
 		return nil, nil, err
 	}

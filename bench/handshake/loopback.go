@@ -100,7 +100,7 @@ func newHosts(x exchange) (hosts [2]*host, err error) {
 		hosts[i] = &host{conn: conn}
 	}
 	for i, h := range hosts {
-		if h.engine, h.filter, err = newEngine(x, i == 0, h.conn.LocalAddr().Port(), hosts[1-i].conn.LocalAddr().Port()); err != nil {
+		if h.engine, h.filter, err = newEngine(x, i == 0, spis(), h.conn.LocalAddr().Port(), hosts[1-i].conn.LocalAddr().Port()); err != nil {
 			return hosts, err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func benchCommand() *cobra.Command {
-	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchFloodCommand(), benchPipelineCommand(), benchHandshakeCommand())
+	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchFloodCommand(), benchPipelineCommand(), benchHandshakeCommand(), benchMemoryCommand())
 }
 
 func benchClassifyCommand() *cobra.Command {
