@@ -166,8 +166,10 @@ func (o *outbound) packet(pkt []byte) {
 		return
 	}
 	pkt = pkt[:h.TotalLen]
-	f := o.slot(pkt)
-	if o.flow = f; f.batch == o.batches && f.bundle != nil && f.key == h.Key && o.expressly(pkt) {
+	if o.flow == nil || o.flow.key != h.Key {
+		o.flow = o.slot(pkt)
+	}
+	if f := o.flow; f.batch == o.batches && f.bundle != nil && f.key == h.Key && o.expressly(pkt) {
 		return
 	}
 	if noise(h) {

@@ -16,7 +16,7 @@ const maxMore = 127
 type queue struct {
 	offload tun.Offload
 	packets []tun.Packet
-	joins   []packet.Join // by packet
+	joins   []packet.Join // by packet, of those that others may be joined to
 	// last says for each slot of flows which packet is the last one's, and in which batch.
 	last  [flowSlots]lastOfFlow
 	batch uint32
@@ -47,11 +47,16 @@ func (q *queue) add(buf []byte, off, n int, h *packet.Header) {
 	}
 	// Whatever it is, the packets of the flow that follow must not overtake it.
 	*slot = lastOfFlow{q.batch, int32(len(q.packets))}
-	q.append(buf, off, n).Begin(pkt, h)
+	i := q.append(buf, off, n)
+	q.packets[i].Segment = maybe
+	q.joins[i].Begin(pkt, h)
 }
 
-// append queues a packet for itself.
-func (q *queue) append(buf []byte, off, n int) *packet.Join {
+// maybe stands in Segment of a packet that others may have been joined to, until write.
+const maybe = -1
+
+// append queues a packet for itself and returns where.
+func (q *queue) append(buf []byte, off, n int) int {
 	i := len(q.packets)
 	if i == cap(q.packets) {
 		q.packets, q.joins = append(q.packets, tun.Packet{}), append(q.joins, packet.Join{})
@@ -59,22 +64,26 @@ func (q *queue) append(buf []byte, off, n int) *packet.Join {
 		q.packets, q.joins = q.packets[:i+1], q.joins[:i+1] // with the memory of More from another batch
 	}
 	p := &q.packets[i]
-	*p = tun.Packet{Buf: buf[: off+n : off+n], Off: off, N: n, More: p.More[:0]}
-	q.joins[i] = packet.Join{}
-	return &q.joins[i]
+	p.Buf, p.Off, p.N, p.More, p.Segment = buf[:off+n:off+n], off, n, p.More[:0], 0
+	return i
 }
 
 // write writes the batch and empties the queue. It returns how many datagrams the device took and how many it did not.
 func (q *queue) write(device tun.PacketDevice) (delivered, failed uint64) {
 	for i := range q.packets {
+		p := &q.packets[i]
+		if p.Segment != maybe {
+			continue
+		}
+		p.Segment = 0
 		if j := &q.joins[i]; j.Count() > 1 {
 			j.Finish()
-			q.packets[i].Segment = j.Segment()
+			p.Segment = j.Segment()
 		}
 	}
 	_ = device.WritePackets(q.packets) // each packet says whether it failed
 	for i := range q.packets {
-		n := uint64(max(q.joins[i].Count(), 1))
+		n := uint64(len(q.packets[i].More)) + 1
 		if q.packets[i].Failed {
 			failed += n
 		} else {

@@ -39,7 +39,7 @@ func (l *layout) head() int { return headerLen + l.iv }
 
 // sealed is the length of the ESP packet for a payload of n bytes.
 func (l *layout) sealed(n int) int {
-	return l.head() + (n+trailerLen+l.align-1)/l.align*l.align + l.icv
+	return l.head() + (n+trailerLen+l.align-1)&^(l.align-1) + l.icv // align is a power of two
 }
 
 // valid reports whether a received ESP packet can be n bytes long: room for every part, and whole blocks. That a sender must align to

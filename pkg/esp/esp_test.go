@@ -74,7 +74,8 @@ func TestSealFromEqualsSeal(t *testing.T) {
 						copy(pkt[3+s.Head():], src[:n])
 						err = s.Seal(pkt, 3, n, 4, 9)
 					} else {
-						if s.SealFrom(pkt, 3, src[:n:n+s.Trailer(n)-1], n, 4, 9) != ErrBuffer || s.SealFrom(pkt, 4, src, n, 4, 9) != ErrBuffer {
+						trailer := s.SealedLen(n) - s.Head() - s.icv - n
+						if trailer > s.MaxTrailer() || s.SealFrom(pkt, 3, src[:n:n+trailer-1], n, 4, 9) != ErrBuffer || s.SealFrom(pkt, 4, src, n, 4, 9) != ErrBuffer {
 							t.Fatal(p, "sealed from a buffer that does not fit")
 						}
 						err = s.SealFrom(pkt, 3, src, n, 4, 9)

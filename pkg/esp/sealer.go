@@ -78,16 +78,18 @@ func (s *Sealer) Seal(pkt []byte, hlen, n int, next uint8, seq uint64) error {
 }
 
 // SealFrom is Seal for a payload that lies elsewhere, in src[:n]; so it is not copied. The trailer is put behind it for the moment: src must have the
-// capacity for that, Trailer(n) bytes, which are then as they were. src and dst must not overlap.
+// capacity for that, of which MaxTrailer is enough for every length; what is there is then as it was. src and dst must not overlap.
 func (s *Sealer) SealFrom(dst []byte, hlen int, src []byte, n int, next uint8, seq uint64) error {
-	if hlen < 0 || n < 0 || hlen > len(dst) || len(dst)-hlen != s.sealed(n) || cap(src) < n+s.Trailer(n) {
+	total := s.sealed(n)
+	end := total - s.head() - s.icv
+	if hlen < 0 || n < 0 || hlen > len(dst) || len(dst)-hlen != total || cap(src) < end {
 		return ErrBuffer
 	}
 	esp := dst[hlen:]
 	if err := s.header(esp, seq); err != nil {
 		return err
 	}
-	plain := src[:n+s.Trailer(n)]
+	plain := src[:end]
 	behind := plain[n:]
 	var kept [maxTrailer]byte
 	copy(kept[:], behind)
@@ -97,8 +99,8 @@ func (s *Sealer) SealFrom(dst []byte, hlen int, src []byte, n int, next uint8, s
 	return nil
 }
 
-// Trailer is how many bytes padding, pad length and next header take behind a payload of n bytes.
-func (s *Sealer) Trailer(n int) int { return s.sealed(n) - s.head() - s.icv - n }
+// MaxTrailer is how many bytes padding, pad length and next header take behind a payload at most.
+func (s *Sealer) MaxTrailer() int { return s.align - 1 + trailerLen }
 
 // header writes what precedes the payload: SPI, sequence number, IV.
 func (s *Sealer) header(esp []byte, seq uint64) error {

@@ -25,11 +25,11 @@ type Sealer interface {
 
 // A DirectSealer is a Sealer that takes a payload from where it lies.
 type DirectSealer interface {
-	// SealFrom is Seal for a payload in src[:n], which is not to be copied first. src has a capacity of at least n+Trailer(n) bytes; those behind the
+	// SealFrom is Seal for a payload in src[:n], which is not to be copied first. src has a capacity of at least n+MaxTrailer() bytes; those behind the
 	// payload may be used meanwhile. src and dst do not overlap.
 	SealFrom(dst []byte, hlen int, src []byte, n int, next uint8, seq uint64) error
-	// Trailer is how many bytes follow the payload before it is encrypted.
-	Trailer(n int) int
+	// MaxTrailer is how many bytes follow a payload at most before it is encrypted.
+	MaxTrailer() int
 }
 
 // An Opener is the inbound half. One goroutine at a time.

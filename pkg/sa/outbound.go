@@ -41,6 +41,7 @@ type Outbound struct {
 	created time.Time
 	last    uint64       // the last sequence number there is
 	direct  DirectSealer // nil if the Sealer is none
+	trailer int          // what direct needs behind a payload
 
 	mu  sync.Mutex
 	run outboundRun
@@ -66,7 +67,9 @@ func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
 	if c.ESN {
 		o.last = maxSequenceESN
 	}
-	o.direct, _ = c.Sealer.(DirectSealer)
+	if d, ok := c.Sealer.(DirectSealer); ok {
+		o.direct, o.trailer = d, d.MaxTrailer()
+	}
 	o.run.seq = c.FirstSequence
 	o.seq.Store(c.FirstSequence)
 	o.seen.Store(c.FirstSequence)
@@ -115,7 +118,7 @@ func (o *Outbound) Seal(pkt []byte, hlen, n int, next uint8) error {
 // SealFrom is Seal for a payload that lies in src[:n]; pkt[:hlen] is the IP header. What lies in src behind the payload, as far as its capacity
 // goes, is used meanwhile, and then as it was. The caller holds the lock.
 func (o *Outbound) SealFrom(pkt []byte, hlen int, src []byte, n int, next uint8) error {
-	if o.direct == nil || cap(src)-n < o.direct.Trailer(n) {
+	if o.direct == nil || cap(src)-n < o.trailer {
 		copy(pkt[hlen+o.config.Sealer.Head():], src[:n])
 		return o.Seal(pkt, hlen, n, next)
 	}
