@@ -151,7 +151,7 @@ func Veth(tb testing.TB, other *Host, name string, here, there []netip.Prefix) {
 	other.Do(func() { AddAddrs(tb, "peer", there) })
 }
 
-// AddAddrs puts addresses on an interface and brings it up.
+// AddAddrs puts addresses on an interface and brings it up. When it returns the kernel takes what is sent to them.
 func AddAddrs(tb testing.TB, name string, addrs []netip.Prefix) {
 	tb.Helper()
 	l, err := netlink.LinkByName(name)
@@ -164,6 +164,16 @@ func AddAddrs(tb testing.TB, name string, addrs []netip.Prefix) {
 		must(tb, netlink.AddrAdd(l, a))
 	}
 	must(tb, netlink.LinkSetUp(l))
+	for _, p := range addrs {
+		for !isLocal(p.Addr()) { // a worker of the kernel's makes the route to an IPv6 address a moment later
+			runtime.Gosched()
+		}
+	}
+}
+
+func isLocal(a netip.Addr) bool {
+	routes, err := netlink.RouteGet(a.AsSlice())
+	return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
 }
 
 func must(tb testing.TB, err error) {

@@ -13,10 +13,9 @@ import (
 // clonePath is where the kernel hands out TUN devices.
 const clonePath = "/dev/net/tun"
 
-// Create makes a TUN device called name (at most 15 octets) with an MTU in octets. The device vanishes with the process.
-// It is down and has no addresses; pkg/route does that. Errors name the cause: the name is taken, /dev/net/tun is missing or
-// forbidden, or CAP_NET_ADMIN is not there.
-func Create(name string, mtu int) (Device, error) {
+// createDevice makes a device for CreateWith. Errors name the cause: the name is taken, /dev/net/tun is missing or forbidden, or CAP_NET_ADMIN is
+// not there.
+func createDevice(name string, mtu int, o Options) (Device, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -31,11 +30,40 @@ func Create(name string, mtu int) (Device, error) {
 		return nil, fmt.Errorf("TUN device %q could not be made: %s is missing. Load the driver (modprobe tun); in a container, start it with --device %s: %w",
 			name, clonePath, clonePath, os.ErrNotExist)
 	}
-	dev, err := tun.CreateTUN(name, mtu)
+	fd, err := openTUN(name)
 	if err != nil {
 		return nil, explainCreate(name, mtu, err)
 	}
-	return newMonitored(dev), nil
+	file := os.NewFile(uintptr(fd), clonePath) // in the runtime's poller, since fd does not block
+	dev, err := tun.CreateTUNFromFile(file, mtu)
+	if err != nil {
+		file.Close()
+		return nil, explainCreate(name, mtu, err)
+	}
+	k, err := newKernel(dev, o)
+	if err != nil {
+		dev.Close()
+		return nil, explainCreate(name, mtu, err)
+	}
+	return k, nil
+}
+
+// openTUN makes the device with a virtio_net_hdr before each packet, which is how superpackets are told of.
+func openTUN(name string) (fd int, err error) {
+	ifr, err := unix.NewIfreq(name)
+	if err != nil {
+		return -1, err
+	}
+	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	fd, err = unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 func checkName(name string) error {

@@ -153,13 +153,7 @@ func TestF9DeletedDeviceIsGoneNotClosed(t *testing.T) {
 			}
 		}
 	}()
-	l, err := netlink.LinkByName("tun7")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := netlink.LinkDel(l); err != nil {
-		t.Fatal(err)
-	}
+	deleteLink(t, "tun7")
 	if err := <-done; Diagnose(err) != Gone {
 		t.Error("the reader got:", err)
 	}
@@ -172,6 +166,17 @@ func TestF9DeletedDeviceIsGoneNotClosed(t *testing.T) {
 	again := create(t, "tun7")
 	if name, err := again.Name(); name != "tun7" || err != nil {
 		t.Error(name, err)
+	}
+}
+
+func deleteLink(t *testing.T, name string) {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkDel(l); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -2,8 +2,8 @@
 // and one with a whole TCP/IP stack behind it that needs no privileges (NewNetstack).
 //
 // All three are a Device, the interface of golang.zx2c4.com/wireguard/tun: it reads and writes batches of whole IP datagrams.
-// On Linux the kernel hands over segmentation superpackets of up to 64 KiB; the device cuts them into datagrams on reading and
-// joins neighbours of one flow again on writing.
+// On Linux the kernel hands over segmentation superpackets of up to 64 KiB, and takes such. PacketsOf gives the PacketDevice that moves
+// them whole; as a Device it cuts them into datagrams on reading and joins neighbours of one flow again on writing.
 //
 // The life of a device: Create, read in one goroutine and write from others, Close. Read returns an error for one of three
 // reasons, which Diagnose tells apart: the device was closed by us (stop), it was deleted under us (make a new one), or one read

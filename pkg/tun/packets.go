@@ -6,10 +6,11 @@ import "errors"
 //
 // A superpacket begins with the IP and transport header of the first datagram it stands for, behind which lies the payload of all of them. On reading
 // its transport checksum is not computed and its lengths are those of the whole. On writing the total length (and in UDP its length)
-// must be those of the whole too; the device takes care of the transport checksum, and the kernel of what it hands up. It is written without
-// anybody's looking at the checksums of the datagrams again: who joins them must have verified each.
+// must be those of the whole too; the device takes care of the checksums of the IPv4 and the transport header, and the kernel of what it hands up. It is
+// written without anybody's looking at the checksums of the datagrams again: who joins them must have verified each.
 type Packet struct {
-	// Buf holds the packet at Buf[Off:Off+N]. On reading, the device fills Buf from Off. On writing it may use the Headroom octets before Off.
+	// Buf holds the packet at Buf[Off:Off+N]. On reading, the device fills Buf from Off. Both ways it may use the Headroom octets before Off,
+	// which have to be there.
 	Buf    []byte
 	Off, N int
 	// More are, on writing a superpacket, the payloads that follow the first datagram, in order. They are not in N.

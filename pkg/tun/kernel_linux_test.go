@@ -1,0 +1,292 @@
+package tun
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goipsec/goipsec/pkg/testnet"
+)
+
+// rig is two hosts whose TUN devices are joined by two goroutines that move packets as they come.
+type rig struct {
+	other *testnet.Host
+	here  netip.Addr
+	there netip.Addr
+	// supers and plain are how many superpackets and datagrams passed, more what was written in pieces.
+	supers, plain, failed atomic.Int64
+}
+
+// change is what a rig does to the packets that it was given, before it writes them.
+type change func([]Packet) []Packet
+
+func newRig(t *testing.T, o Options, here, there string, mtu int, f change) *rig {
+	t.Helper()
+	testnet.NeedTUN(t)
+	p, q := netip.MustParsePrefix(here), netip.MustParsePrefix(there)
+	r := &rig{other: testnet.NewHost(t), here: p.Addr(), there: q.Addr()}
+	make1 := func(name string, addr netip.Prefix) Device {
+		d, err := CreateWith(name, mtu, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		testnet.AddAddrs(t, name, []netip.Prefix{addr})
+		return d
+	}
+	a := make1("tun7", p)
+	var b Device
+	r.other.Do(func() { b = make1("tun8", q) })
+	done := make(chan struct{}, 2)
+	go r.forward(PacketsOf(a), PacketsOf(b), f, done)
+	go r.forward(PacketsOf(b), PacketsOf(a), f, done)
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+		<-done
+		<-done
+	})
+	return r
+}
+
+func (r *rig) forward(from, to PacketDevice, f change, done chan struct{}) {
+	packets := packetRoom(8)
+	for {
+		n, err := from.ReadPackets(packets)
+		for i := range n {
+			if packets[i].Segment > 0 {
+				r.supers.Add(1)
+			} else {
+				r.plain.Add(1)
+			}
+		}
+		out := packets[:n]
+		if f != nil {
+			out = f(out)
+		}
+		if to.WritePackets(out) != nil {
+			r.failed.Add(1)
+		}
+		if err != nil {
+			done <- struct{}{}
+			return
+		}
+	}
+}
+
+func packetRoom(n int) []Packet {
+	packets := make([]Packet, n)
+	for i := range packets {
+		packets[i] = Packet{Buf: make([]byte, Headroom+MaxDatagram+1), Off: Headroom}
+	}
+	return packets
+}
+
+// scattered writes the payload of superpackets from other places than their first datagram.
+func scattered(packets []Packet) []Packet {
+	for i := range packets {
+		p := &packets[i]
+		if p.Segment == 0 {
+			continue
+		}
+		l, _ := layoutOf(p.Bytes(), p.N)
+		first := l.payload + p.Segment
+		rest := slices.Clone(p.Bytes()[first:])
+		p.N = first
+		for chunk := range slices.Chunk(rest, p.Segment) {
+			p.More = append(p.More, chunk)
+		}
+	}
+	return packets
+}
+
+// variants are the ways in which everything has to hold.
+var variants = map[string]struct {
+	o Options
+	f change
+}{
+	"whole":      {Options{}, nil},
+	"scattered":  {Options{}, scattered},
+	"no offload": {Options{NoOffload: true}, nil},
+}
+
+func eachVariant(t *testing.T, f func(t *testing.T, o Options, c change)) {
+	for name, v := range variants {
+		t.Run(name, func(t *testing.T) { f(t, v.o, v.f) })
+	}
+}
+
+// families are addresses for a rig.
+var families = map[string][2]string{"IPv4": {"10.5.0.1/24", "10.5.0.2/24"}, "IPv6": {"fd05::1/64", "fd05::2/64"}}
+
+func TestTCPThroughTheDeviceArrivesByteForByte(t *testing.T) {
+	eachVariant(t, func(t *testing.T, o Options, c change) {
+		for family, addrs := range families {
+			for _, mtu := range []int{1280, 1400, 9000, 65535} {
+				t.Run(family, func(t *testing.T) {
+					r := newRig(t, o, addrs[0], addrs[1], mtu, c)
+					r.exchange(t, 4<<20)
+					if n := r.failed.Load(); n > 0 {
+						t.Errorf("%d writes failed", n)
+					}
+					if s := r.supers.Load(); mtu < 9000 && (s > 0) == o.NoOffload {
+						t.Errorf("MTU %d: %d superpackets and %d datagrams", mtu, s, r.plain.Load())
+					}
+				})
+			}
+		}
+	})
+}
+
+// exchange sends size octets each way at the same time.
+func (r *rig) exchange(t *testing.T, size int) {
+	t.Helper()
+	l, err := net.Listen("tcp", netip.AddrPortFrom(r.here, 0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	data := randomOctets(size)
+	var there net.Conn
+	r.other.Do(func() { there, err = net.Dial("tcp", l.Addr().String()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := make(chan []byte, 2)
+	for _, c := range []net.Conn{here, there} {
+		go func() {
+			_, _ = c.Write(data)
+			_ = c.(*net.TCPConn).CloseWrite()
+		}()
+		go func() {
+			got, _ := io.ReadAll(c)
+			results <- got
+		}()
+	}
+	for range 2 {
+		if got := <-results; !bytes.Equal(got, data) {
+			t.Errorf("%d octets arrived, not the %d that were sent", len(got), len(data))
+		}
+	}
+	here.Close()
+	there.Close()
+}
+
+func randomOctets(n int) []byte {
+	b := make([]byte, n)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+// TestUDPSuperpacketsArriveAsDatagrams sends runs of datagrams by UDP_SEGMENT.
+func TestUDPSuperpacketsArriveAsDatagrams(t *testing.T) {
+	eachVariant(t, func(t *testing.T, o Options, c change) {
+		for family, addrs := range families {
+			t.Run(family, func(t *testing.T) {
+				r := newRig(t, o, addrs[0], addrs[1], 1400, c)
+				here, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(r.here, 0)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer here.Close()
+				var there *net.UDPConn
+				r.other.Do(func() {
+					there, err = net.DialUDP("udp", nil, here.LocalAddr().(*net.UDPAddr))
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer there.Close()
+				const size, count = 1000, 20
+				data := randomOctets(size*count + 77)
+				if err := segmented(there, size); err != nil {
+					t.Skip("no UDP_SEGMENT:", err)
+				}
+				if _, err := there.Write(data); err != nil {
+					t.Fatal(err)
+				}
+				buf := make([]byte, 2000)
+				for i := range count + 1 {
+					n, err := here.Read(buf)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := data[i*size : min((i+1)*size, len(data))]; !bytes.Equal(buf[:n], want) {
+						t.Fatalf("datagram %d differs", i)
+					}
+				}
+			})
+		}
+	})
+}
+
+func segmented(c *net.UDPConn, size int) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	failed := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, size) })
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// readUntil reads packets until there is an error, which it sends.
+func readUntil(d Device, done chan<- error) {
+	packets, p := packetRoom(4), PacketsOf(d)
+	for {
+		if _, err := p.ReadPackets(packets); err != nil {
+			done <- err
+			return
+		}
+	}
+}
+
+func TestCloseWakesAReaderOfPackets(t *testing.T) {
+	d := create(t, "tun7")
+	done := make(chan error)
+	go readUntil(d, done)
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; Diagnose(err) != Closed {
+		t.Error(err)
+	}
+	out := packetRoom(1)
+	out[0].N = 40
+	if err := PacketsOf(d).WritePackets(out); Diagnose(err) != Closed || !out[0].Failed {
+		t.Error(err)
+	}
+	if _, err := PacketsOf(d).ReadPackets(out); Diagnose(err) != Closed {
+		t.Error(err)
+	}
+}
+
+func TestF9ADeletedDeviceIsGoneForAReaderOfPackets(t *testing.T) {
+	d := create(t, "tun7")
+	done := make(chan error)
+	go readUntil(d, done)
+	deleteLink(t, "tun7")
+	if err := <-done; Diagnose(err) != Gone {
+		t.Error(err)
+	}
+	out := packetRoom(1)
+	out[0].N = 40
+	if err := PacketsOf(d).WritePackets(out); Diagnose(err) != Gone {
+		t.Error(err)
+	}
+}
