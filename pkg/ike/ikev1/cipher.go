@@ -8,19 +8,20 @@ import (
 )
 
 // messageCipher encrypts message bodies with the CBC cipher of an ISAKMP SA. It holds no IV: each exchange has a chain of its own
-// (RFC 2409 appendix B), and a message that proves bad must not move the chain.
+// (RFC 2409 appendix B), and a message that proves bad must not move the chain. Nor does it hold an expanded key, which is a kilobyte: an SA has
+// few messages in hours.
 type messageCipher struct {
-	cipher suite.Cipher
-	block  int
+	encr  suite.Encr
+	key   []byte
+	block int
 }
 
 func newMessageCipher(e suite.Encr, key []byte) (*messageCipher, error) {
-	c, err := suite.NewCipher(e, key)
-	if err != nil {
+	if _, err := suite.NewEncrypter(e, key); err != nil {
 		return nil, fmt.Errorf("phase 1 cipher: %w", err)
 	}
 	info, _ := e.Info()
-	return &messageCipher{cipher: c, block: info.IVLen}, nil
+	return &messageCipher{encr: e, key: key, block: info.IVLen}, nil
 }
 
 // seal pads and encrypts body, a slice of its own, and returns it with the IV that follows.
@@ -28,7 +29,7 @@ func (c *messageCipher) seal(body, iv []byte) (sealed, next []byte) {
 	for len(body)%c.block != 0 {
 		body = append(body, 0)
 	}
-	c.cipher.Encrypt(body, body, iv)
+	c.expand(suite.NewEncrypter).Encrypt(body, body, iv)
 	return body, lastBlock(body, c.block)
 }
 
@@ -38,8 +39,17 @@ func (c *messageCipher) open(body, iv []byte) (plain, next []byte, err error) {
 		return nil, nil, fmt.Errorf("%w: %d encrypted bytes with blocks of %d", isakmp.ErrSyntax, len(body), c.block)
 	}
 	plain = make([]byte, len(body))
-	c.cipher.Decrypt(plain, body, iv)
+	c.expand(suite.NewDecrypter).Decrypt(plain, body, iv)
 	return plain, lastBlock(body, c.block), nil
+}
+
+// expand makes the cipher for one message.
+func (c *messageCipher) expand(make func(suite.Encr, []byte) (suite.Cipher, error)) suite.Cipher {
+	cipher, err := make(c.encr, c.key)
+	if err != nil { // newMessageCipher has made one of the same key
+		panic(err)
+	}
+	return cipher
 }
 
 func lastBlock(b []byte, n int) []byte { return append([]byte(nil), b[len(b)-n:]...) }

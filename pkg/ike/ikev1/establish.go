@@ -64,6 +64,7 @@ func (m *Machine) begun(now time.Time, s *mainMode) {
 			m.takeInitialContact(now, s)
 		}
 	}
+	s.forgetMainMode()
 	m.retireSAs(now, s)
 	m.keepNAT(now, s.peer)
 	s.inheritLease()
@@ -73,6 +74,13 @@ func (m *Machine) begun(now time.Time, s *mainMode) {
 		return
 	}
 	m.pursue(now, s.peer)
+}
+
+// forgetMainMode drops what only main mode needed: its memory, and secrets that a later break-in would find.
+func (s *mainMode) forgetMainMode() {
+	s.sa, s.kex, s.gxi, s.gxr, s.ni, s.nr, s.idI, s.idR = nil, nil, nil, nil, nil, nil, nil, nil
+	s.offers, s.requests, s.notices, s.claim = nil, nil, nil, claim{}
+	s.keys.skeyid, s.keys.encrypt = nil, nil
 }
 
 // renewSA begins a new main mode when the lifetime nears its end and there is something to protect, and ends the old one at the end.

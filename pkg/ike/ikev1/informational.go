@@ -328,7 +328,7 @@ func (m *Machine) endSA(now time.Time, s *mainMode, reason string, tell bool) {
 // orphan takes a quick mode off an SA that ends. A wish is pursued with another SA.
 func (m *Machine) orphan(now time.Time, q *quickMode) {
 	m.land(&q.flight)
-	delete(q.s.phase2, q.id)
+	q.s.untrack(q)
 	q.run.At = len(q.run.Script)
 	if q.child != nil {
 		m.removeChild(now, q.child, "its main-mode SA ended before it was confirmed", false)

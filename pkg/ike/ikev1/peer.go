@@ -3,6 +3,7 @@ package ikev1
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/ike/isakmp"
@@ -179,22 +180,20 @@ func (m *Machine) pursue(now time.Time, p *peer) {
 	m.forget(p)
 }
 
-func (p *peer) drop(w *want) {
-	for i := range p.wants {
-		if p.wants[i] == w {
-			p.wants = append(p.wants[:i:i], p.wants[i+1:]...)
-			return
-		}
-	}
-}
+func (p *peer) drop(w *want) { p.wants = minus(p.wants, w) }
 
-func (p *peer) dropSA(s *mainMode) {
-	for i := range p.sas {
-		if p.sas[i] == s {
-			p.sas = append(p.sas[:i:i], p.sas[i+1:]...)
-			return
-		}
+func (p *peer) dropSA(s *mainMode) { p.sas = minus(p.sas, s) }
+
+// minus is a new list without x. Nothing of the old one is kept alive, as the first bytes of its memory would be by an empty slice of it.
+func minus[T comparable](list []T, x T) []T {
+	i := slices.Index(list, x)
+	switch {
+	case i < 0:
+		return list
+	case len(list) == 1:
+		return nil
 	}
+	return slices.Concat(list[:i], list[i+1:])
 }
 
 // begin starts a main mode with the peer.
@@ -258,7 +257,7 @@ func (m *Machine) startPorts(at addrPair, r *policy.Rule) (local, remote netip.A
 func (m *Machine) newMainMode(now time.Time, f *policy.MainModeFilter, r isakmp.Role) *mainMode {
 	s := &mainMode{m: m, id: m.newID(), state: Negotiating, exchange: isakmp.MainMode, run: isakmp.Run[*mainMode]{Script: mainModeScript, Role: r},
 		meaning: f.Meaning, rule: f.Rule, offers: withXAuth(phase1Offers(m.policy.Policy.KeyExchange, f.Rule.Auth), f.Rule, r), began: now,
-		phase2: map[uint32]*quickMode{}, usedIDs: map[uint32]struct{}{}}
+		usedIDs: map[uint32]struct{}{}}
 	if f.Rule.Aggressive {
 		s.exchange, s.run.Script = isakmp.Aggressive, aggressiveScript
 		if r == isakmp.Initiator {

@@ -95,7 +95,7 @@ func (m *Machine) startQuickMode(now time.Time, s *mainMode, w *want) {
 	q.id = id
 	q.iv = s.firstIV(id)
 	w.qm = q
-	s.phase2[id] = q
+	s.track(q)
 	s.quickModes++
 	m.sendQuickMode(now, q)
 }
@@ -265,7 +265,7 @@ func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
 			m.sendNotify(q.s, isakmp.NoProposalChosen, isakmp.ProtoESP, nil)
 			return
 		}
-		q.s.phase2[q.id] = q
+		q.s.track(q)
 		q.s.quickModes++
 		m.sendQuickMode(now, q)
 		if q.run.At == 2 {
@@ -286,9 +286,23 @@ func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
 	}
 }
 
+// track keeps a quick mode that is under way or still answers duplicates; untrack forgets it. An SA seldom has one: it keeps no empty table.
+func (s *mainMode) track(q *quickMode) {
+	if s.phase2 == nil {
+		s.phase2 = map[uint32]*quickMode{}
+	}
+	s.phase2[q.id] = q
+}
+
+func (s *mainMode) untrack(q *quickMode) {
+	if delete(s.phase2, q.id); len(s.phase2) == 0 {
+		s.phase2 = nil
+	}
+}
+
 // remember keeps an exchange that has ended, to answer duplicates, and then forgets it; its message ID stays used.
 func (m *Machine) remember(now time.Time, q *quickMode) {
-	q.end.ring = func(time.Time) { delete(q.s.phase2, q.id) }
+	q.end.ring = func(time.Time) { q.s.untrack(q) }
 	m.alarms.set(&q.end, now.Add(memory))
 	q.kex, q.gxy = nil, nil
 }
@@ -315,7 +329,7 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 	f = inStage(f, isakmp.StageQuickMode)
 	f.Answered = true // by the main mode before it
 	q.run.At = len(q.run.Script)
-	delete(q.s.phase2, q.id)
+	q.s.untrack(q)
 	p := q.s.peer
 	// A main-mode SA under which a quick mode failed may itself be at fault: the peer has lost it, or a forged or damaged message
 	// made the ends see different NATs. The next attempt begins with a new one.

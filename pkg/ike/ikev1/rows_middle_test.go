@@ -28,6 +28,7 @@ func TestP30StrippedOffers(t *testing.T) {
 	if s := c.sa(0); s.suite.hash != suite.SHA256 {
 		t.Fatalf("undisturbed, %v is chosen", s.suite)
 	}
+	offers := phase1Offers(c.m[0].policy.Policy.KeyExchange, c.sa(0).rule.Auth)
 	edit := func(o opened, f func(sa *isakmp.SA)) []byte {
 		sa, err := isakmp.ParseSA(o.ps[0].Body)
 		if err != nil {
@@ -48,7 +49,7 @@ func TestP30StrippedOffers(t *testing.T) {
 			if n != 1 {
 				return nil
 			}
-			return edit(o, func(sa *isakmp.SA) { sa.Proposals[0].Transforms[0] = c.sa(0).offers[1].transform(2) })
+			return edit(o, func(sa *isakmp.SA) { sa.Proposals[0].Transforms[0] = offers[1].transform(2) })
 		},
 		notOffered: func(n int, o opened) []byte {
 			if n != 1 {
