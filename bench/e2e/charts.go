@@ -12,17 +12,18 @@ import (
 func (r Result) Charts() (list []plot.Chart) {
 	add := func(file, title, unit string, bare bool, f func(p *Peer) measure.Spread) {
 		c := plot.Chart{File: "e2e-" + file, Title: title, Unit: unit, Note: fmt.Sprintf("medians of %d interleaved rounds of %d s, least and greatest; %s", r.Rounds, r.Seconds, r.Machine)}
-		measured := false
 		for i := range r.Peers {
 			p := &r.Peers[i]
 			if i == 0 && !bare {
 				continue
 			}
 			v := f(p)
-			measured = measured || len(v.Samples) > 0
+			if len(v.Samples) == 0 {
+				continue
+			}
 			c.Bars = append(c.Bars, plot.Bar{Name: p.Name, Value: v, Own: strings.HasPrefix(p.Name, "goipsec")})
 		}
-		if measured {
+		if len(c.Bars) > 0 {
 			list = append(list, c)
 		}
 	}
@@ -32,12 +33,20 @@ func (r Result) Charts() (list []plot.Chart) {
 	}
 	for i, u := range r.Peers[0].UDP {
 		title := fmt.Sprintf("UDP, %d bytes, %s", u.Size, flowsText(u.Flows))
-		add(fmt.Sprintf("udp-%d-%d", u.Size, u.Flows), title, "1000 packets a second received", true, func(p *Peer) measure.Spread { return p.UDP[i].Rate.Times(1e-3) })
-		add(fmt.Sprintf("udp-%d-%d-cpu", u.Size, u.Flows), "Processor time, "+title, "µs a packet, both ends", false, func(p *Peer) measure.Spread { return p.UDP[i].CPU })
+		add(fmt.Sprintf("udp-%d-%d", u.Size, u.Flows), title, "1000 packets a second received", true, func(p *Peer) measure.Spread { return p.udp(i).Rate.Times(1e-3) })
+		add(fmt.Sprintf("udp-%d-%d-cpu", u.Size, u.Flows), "Processor time, "+title, "µs a packet, both ends", false, func(p *Peer) measure.Spread { return p.udp(i).CPU })
 	}
 	add("idle", "Idle round trip added", "µs", false, func(p *Peer) measure.Spread { return p.Added })
 	add("load", "Round trip under one TCP flow, 99th percentile", "ms", true, func(p *Peer) measure.Spread { return p.Load.P99.Times(1e-3) })
 	add("calls-tcp", "System calls for 1000 packets, TCP", "both ends", false, func(p *Peer) measure.Spread { return p.Calls.TCP })
 	add("calls-udp", "System calls for 1000 packets, UDP, 64 bytes", "both ends", false, func(p *Peer) measure.Spread { return p.Calls.UDP })
 	return list
+}
+
+// udp is the i-th case, without samples if it was not measured of this peer.
+func (p *Peer) udp(i int) UDP {
+	if i < len(p.UDP) {
+		return p.UDP[i]
+	}
+	return UDP{}
 }

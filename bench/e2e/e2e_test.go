@@ -64,6 +64,7 @@ func TestOptions(t *testing.T) {
 		"no echoes":     {Echoes: -1},
 		"no window":     {Window: 63},
 		"bad window":    {Window: -2},
+		"a stranger":    {Peers: []string{"goipsec"}, Streams: []string{"tailscale"}},
 		"no measure":    {Measures: []string{"tcp", "weight"}},
 	} {
 		if _, err := o.complete(); !errors.Is(err, ErrOptions) {
@@ -245,13 +246,45 @@ func TestWireGuardAnswers(t *testing.T) {
 	}
 }
 
+// A peer of which only TCP was measured has no row among the datagrams, and no ratio is made of nothing, whether it comes first or later.
+func TestStreamsOnly(t *testing.T) {
+	full := sample{gbps: []float64{2}, resent: []float64{0}, cpu: []float64{1}, udp: make([]datagrams, len(udpCases)), mtu: 1420}
+	few := full
+	few.udp = nil
+	for _, samples := range [][][]sample{{{full}, {full}, {few}}, {{full}, {few}, {full}}} {
+		r := summarise(Result{Rounds: 1}, []int{1}, []Peer{{Name: Bare}, {Name: "x"}, {Name: "y"}}, samples)
+		if g := r.datagrams(); len(g.Rows) != 2 {
+			t.Errorf("%v", g.Rows)
+		}
+		for _, c := range r.Charts() {
+			if strings.HasPrefix(c.File, "e2e-udp-64-1") && !strings.HasSuffix(c.File, "cpu") && len(c.Bars) != 2 {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+}
+
 // There is a chart for each measure that was taken, and none for others.
 func TestCharts(t *testing.T) {
 	var files []string
 	for _, c := range made().Charts() {
 		files = append(files, c.File)
-		if len(c.Bars) == 0 || c.Bars[len(c.Bars)-1].Name != "wireguard-go" || c.Bars[len(c.Bars)-1].Own || !c.Bars[len(c.Bars)-2].Own {
-			t.Errorf("%s: %+v", c.File, c.Bars)
+		var names []string
+		for _, b := range c.Bars {
+			names = append(names, b.Name)
+			if b.Own != (b.Name == "goipsec") {
+				t.Errorf("%s: %+v", c.File, b)
+			}
+		}
+		want := "veth goipsec wireguard-go"
+		switch {
+		case strings.HasPrefix(c.File, "e2e-calls"): // the other one's could not be counted
+			want = "goipsec"
+		case strings.HasSuffix(c.File, "cpu") || c.File == "e2e-idle":
+			want = "goipsec wireguard-go"
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s", c.File, got)
 		}
 	}
 	want := "e2e-tcp-1 e2e-tcp-1-cpu e2e-tcp-4 e2e-tcp-4-cpu e2e-udp-1400-1 e2e-udp-1400-1-cpu e2e-udp-1400-64 e2e-udp-1400-64-cpu e2e-udp-64-1 e2e-udp-64-1-cpu e2e-udp-64-64 e2e-udp-64-64-cpu e2e-idle e2e-load e2e-calls-tcp e2e-calls-udp"

@@ -12,6 +12,7 @@ import (
 type Options struct {
 	Peers    []string // of Peers(), or goipsec=FILE for another build of goipsec; default: goipsec, wireguard-go
 	Measures []string // of Measures(); default: all
+	Streams  []string // of Peers: those of which only TCP is measured
 	Flows    []int    // parallel TCP connections, a measurement each; default: 1, 4
 	Seconds  int      // of each measurement of throughput, after what is not counted (TCP: a second, UDP: half of one); default: 10
 	Rounds   int      // default: 5
@@ -84,6 +85,11 @@ func (o Options) complete() (Options, error) {
 		}
 		if slices.Contains(o.Peers[:i], p) {
 			return o, fmt.Errorf("%w: peer %s is named twice", ErrOptions, p)
+		}
+	}
+	for _, p := range o.Streams {
+		if !slices.Contains(o.Peers, p) {
+			return o, fmt.Errorf("%w: peer %.40q is not measured, not even by TCP", ErrOptions, p)
 		}
 	}
 	for i, f := range o.Flows {

@@ -163,7 +163,9 @@ func (s summary) udp(i int, c udpCase) UDP {
 	rate := func(s sample) float64 { return s.udp[i].counts.PerSecond() }
 	u := UDP{Size: c.size, Flows: c.flows, Rate: s.spread(rate), Gbps: s.spread(func(s sample) float64 { return c.gbps(s.udp[i].counts.PerSecond()) }),
 		Lost: s.spread(func(s sample) float64 { return s.udp[i].lost() }), CPU: s.spread(func(s sample) float64 { return s.udp[i].cpu })}
-	u.OfBare, u.Ratio = s.beside(rate)
+	if first := s.samples[min(1, len(s.samples)-1)]; len(first) > 0 && len(first[0].udp) > 0 {
+		u.OfBare, u.Ratio = s.beside(rate)
+	}
 	for _, x := range s.samples[s.peer] {
 		c := x.udp[i].counts
 		u.Duplicates, u.Reordered, u.Corrupt, u.Foreign = u.Duplicates+c.Duplicates, u.Reordered+c.Reordered, u.Corrupt+c.Corrupt, u.Foreign+c.Foreign

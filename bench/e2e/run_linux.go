@@ -43,7 +43,7 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	r := Result{Schema: Schema, Machine: measure.Here(), Seconds: o.Seconds, Rounds: o.Rounds, Echoes: o.Echoes, Window: max(o.Window, 0)}
 	samples := make([][]sample, len(names))
 	for _, turn := range measure.Interleave(len(names), o.Rounds) {
-		t := trial{o: o, driver: drivers[turn.What], tools: tools}
+		t := trial{o: o, name: names[turn.What], driver: drivers[turn.What], tools: tools}
 		s, err := t.run(ctx)
 		if err != nil {
 			return Result{}, fmt.Errorf("round %d, %s: %w", turn.Round+1, names[turn.What], err)

@@ -49,6 +49,9 @@ func (r Result) datagrams() (g measure.Grid) {
 		g.Head = append(g.Head, fmt.Sprintf("UDP, %d bytes, %s, %s", u.Size, flowsText(u.Flows), unit), "lost", "CPU, µs a packet")
 	}
 	for i, p := range r.Peers {
+		if len(p.UDP) == 0 {
+			continue
+		}
 		row := []string{p.Name}
 		for _, u := range p.UDP {
 			rate, cpu := u.Gbps.Text(2), "–"
@@ -119,11 +122,8 @@ func (r Result) notes(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("\n")
 	for _, p := range r.Peers[min(2, len(r.Peers)):] {
-		for _, t := range p.TCP {
-			fmt.Fprintf(&b, "- %s over %s, TCP, %s, round by round: %s\n", r.Peers[1].Name, p.Name, flowsText(t.Flows), t.Ratio.Text(2))
-		}
-		for _, u := range p.UDP {
-			fmt.Fprintf(&b, "- %s over %s, UDP, %d bytes, %s, round by round: %s\n", r.Peers[1].Name, p.Name, u.Size, flowsText(u.Flows), u.Ratio.Text(2))
+		if text := p.compared(); text != "" {
+			fmt.Fprintf(&b, "- %s over %s, round by round: %s\n", r.Peers[1].Name, p.Name, text)
 		}
 	}
 	for _, p := range r.Peers {
@@ -153,6 +153,18 @@ func (r Result) notes(w io.Writer) error {
 	fmt.Fprintf(&b, "\nMedians of %d interleaved rounds of %d s, in brackets the least and the greatest; %s on %s.\n", r.Rounds, r.Seconds, r.IPerf, r.Machine)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// compared is the first peer's throughput over this one's.
+func (p Peer) compared() string {
+	var list []string
+	for _, t := range p.TCP {
+		list = append(list, "TCP, "+flowsText(t.Flows)+", "+t.Ratio.Text(2))
+	}
+	for _, u := range p.UDP {
+		list = append(list, fmt.Sprintf("UDP, %d bytes, %s, %s", u.Size, flowsText(u.Flows), u.Ratio.Text(2)))
+	}
+	return strings.Join(list, "; ")
 }
 
 func flowsText(n int) string {

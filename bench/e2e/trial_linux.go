@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // trial is one turn of one peer.
 type trial struct {
 	o      Options
+	name   string
 	driver peer
 	tools  string // the program with the generator
 	iperf  string // its version
@@ -48,7 +50,7 @@ func (t *trial) run(ctx context.Context) (s sample, err error) {
 		name string
 		take func(ctx context.Context, s *sample) error
 	}{{MeasureTCP, t.tcp}, {MeasureLoad, t.load}, {MeasureUDP, t.udp}, {MeasureCalls, t.calls}} {
-		if !t.o.measures(m.name) {
+		if !t.o.measures(m.name) || m.name != MeasureTCP && slices.Contains(t.o.Streams, t.name) {
 			continue
 		}
 		if err := m.take(ctx, &s); err != nil {
