@@ -20,32 +20,35 @@ type rig struct {
 	other *testnet.Host
 	here  netip.Addr
 	there netip.Addr
-	// supers and plain are how many superpackets and datagrams passed, more what was written in pieces.
+	// supers and plain are how many superpackets and datagrams were read, failed how many writes failed.
 	supers, plain, failed atomic.Int64
 }
 
 // change is what a rig does to the packets that it was given, before it writes them.
 type change func([]Packet) []Packet
 
-func newRig(t *testing.T, o Options, here, there string, mtu int, f change) *rig {
+func newRig(t *testing.T, v variant, here, there string, mtu int) *rig {
 	t.Helper()
 	testnet.NeedTUN(t)
 	p, q := netip.MustParsePrefix(here), netip.MustParsePrefix(there)
 	r := &rig{other: testnet.NewHost(t), here: p.Addr(), there: q.Addr()}
 	make1 := func(name string, addr netip.Prefix) Device {
-		d, err := CreateWith(name, mtu, o)
+		d, err := CreateWith(name, mtu, v.o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		testnet.AddAddrs(t, name, []netip.Prefix{addr})
+		if v.unwilling {
+			unwilling(d)
+		}
 		return d
 	}
 	a := make1("tun7", p)
 	var b Device
 	r.other.Do(func() { b = make1("tun8", q) })
 	done := make(chan struct{}, 2)
-	go r.forward(PacketsOf(a), PacketsOf(b), f, done)
-	go r.forward(PacketsOf(b), PacketsOf(a), f, done)
+	go r.forward(PacketsOf(a), PacketsOf(b), v.f, done)
+	go r.forward(PacketsOf(b), PacketsOf(a), v.f, done)
 	t.Cleanup(func() {
 		a.Close()
 		b.Close()
@@ -106,19 +109,32 @@ func scattered(packets []Packet) []Packet {
 	return packets
 }
 
-// variants are the ways in which everything has to hold.
-var variants = map[string]struct {
-	o Options
-	f change
-}{
-	"whole":      {Options{}, nil},
-	"scattered":  {Options{}, scattered},
-	"no offload": {Options{NoOffload: true}, nil},
+// unwilling makes a device one of a kernel that takes no superpackets, though it gives them.
+func unwilling(d Device) {
+	w := &d.(*kernel).out
+	for i := range w.refuses {
+		w.refuses[i] = true
+	}
 }
 
-func eachVariant(t *testing.T, f func(t *testing.T, o Options, c change)) {
+// variant is one of the ways in which everything has to hold.
+type variant struct {
+	o         Options
+	f         change
+	unwilling bool
+}
+
+var variants = map[string]variant{
+	"whole":      {},
+	"scattered":  {f: scattered},
+	"no offload": {o: Options{NoOffload: true}},
+	"cut":        {unwilling: true},
+	"scraps":     {f: scattered, unwilling: true},
+}
+
+func eachVariant(t *testing.T, f func(t *testing.T, v variant)) {
 	for name, v := range variants {
-		t.Run(name, func(t *testing.T) { f(t, v.o, v.f) })
+		t.Run(name, func(t *testing.T) { f(t, v) })
 	}
 }
 
@@ -126,16 +142,16 @@ func eachVariant(t *testing.T, f func(t *testing.T, o Options, c change)) {
 var families = map[string][2]string{"IPv4": {"10.5.0.1/24", "10.5.0.2/24"}, "IPv6": {"fd05::1/64", "fd05::2/64"}}
 
 func TestTCPThroughTheDeviceArrivesByteForByte(t *testing.T) {
-	eachVariant(t, func(t *testing.T, o Options, c change) {
+	eachVariant(t, func(t *testing.T, v variant) {
 		for family, addrs := range families {
 			for _, mtu := range []int{1280, 1400, 9000, 65535} {
 				t.Run(family, func(t *testing.T) {
-					r := newRig(t, o, addrs[0], addrs[1], mtu, c)
+					r := newRig(t, v, addrs[0], addrs[1], mtu)
 					r.exchange(t, 4<<20)
 					if n := r.failed.Load(); n > 0 {
 						t.Errorf("%d writes failed", n)
 					}
-					if s := r.supers.Load(); mtu < 9000 && (s > 0) == o.NoOffload {
+					if s := r.supers.Load(); mtu < 9000 && (s > 0) == v.o.NoOffload {
 						t.Errorf("MTU %d: %d superpackets and %d datagrams", mtu, s, r.plain.Load())
 					}
 				})
@@ -193,10 +209,10 @@ func randomOctets(n int) []byte {
 
 // TestUDPSuperpacketsArriveAsDatagrams sends runs of datagrams by UDP_SEGMENT.
 func TestUDPSuperpacketsArriveAsDatagrams(t *testing.T) {
-	eachVariant(t, func(t *testing.T, o Options, c change) {
+	eachVariant(t, func(t *testing.T, v variant) {
 		for family, addrs := range families {
 			t.Run(family, func(t *testing.T) {
-				r := newRig(t, o, addrs[0], addrs[1], 1400, c)
+				r := newRig(t, v, addrs[0], addrs[1], 1400)
 				here, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(r.here, 0)))
 				if err != nil {
 					t.Fatal(err)
