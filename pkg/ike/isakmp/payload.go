@@ -3,6 +3,7 @@ package isakmp
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // PayloadType is a payload's number (RFC 2408 §3.1, RFC 3947 §5).
@@ -33,6 +34,9 @@ const (
 // MaxPayloads is how many payloads one message may hold (security.md P9).
 const MaxPayloads = 64
 
+// usualPayloads is how many most messages have at the most.
+const usualPayloads = 8
+
 // PayloadSet is a set of payload types below 64. All the types that IKEv1 knows fit.
 type PayloadSet uint64
 
@@ -59,7 +63,7 @@ type Payload struct {
 // ParsePayloads splits a message body into its payloads. If padded is set, bytes may follow the last payload (encryption's
 // padding); otherwise they are an error. The bodies are slices of b. Types of the NAT-T drafts come out under their final numbers.
 func ParsePayloads(first PayloadType, b []byte, padded bool) ([]Payload, error) {
-	var out []Payload
+	out := make([]Payload, 0, usualPayloads)
 	at := 0
 	for t := first; t != PayloadNone; {
 		if len(out) == MaxPayloads {
@@ -92,8 +96,16 @@ func finalType(t PayloadType) PayloadType {
 	return t
 }
 
+// usualPadding is room for what encryption adds behind the last payload, in bytes.
+const usualPadding = 16
+
 // AppendPayloads chains payloads and returns the extended slice. A body longer than a payload can be is an error of the caller.
 func AppendPayloads(b []byte, ps []Payload) ([]byte, error) {
+	size := 0
+	for i := range ps {
+		size += 4 + len(ps[i].Body)
+	}
+	b = slices.Grow(b, size+usualPadding)
 	for i, p := range ps {
 		next := PayloadNone
 		if i+1 < len(ps) {
