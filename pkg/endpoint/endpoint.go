@@ -56,6 +56,7 @@ type Endpoint struct {
 	filters     filterIndex // of compiled
 	applied     time.Time
 	children    map[uint64]*child
+	accepted    map[uint64]*child // those of children that are not up yet
 	nextManual  uint64
 	manual      map[string]uint64 // children of manual rules, by filter ID
 	failures    []Failure
@@ -95,7 +96,7 @@ func New(opts Options) (*Endpoint, error) {
 	e := &Endpoint{opts: opts, log: opts.Log, now: opts.clock, started: opts.clock(), policy: opts.Policy, fileAssigns: opts.Policy.Name, nextManual: firstManual,
 		events: make(chan dataplane.Event, 4096), control: make(chan dataplane.Datagram, 1024), commands: make(chan func(time.Time)),
 		verdicts: make(chan verdict), judging: make(chan struct{}, maxJudged), renewing: make(chan struct{}, 1),
-		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}},
+		stop: make(chan struct{}), done: make(chan struct{}), children: map[uint64]*child{}, accepted: map[uint64]*child{}, manual: map[string]uint64{}, soft: softTable{list: map[softKey]*softSA{}},
 		checking: make(chan struct{}, maxChecking), listing: make(chan struct{}, 1), assigned: map[string]netip.Prefix{}, dynamic: map[string]*dynamicFilter{}}
 	e.db = sa.NewDB(rand.Reader, 1<<17)
 	if err := e.prepare(); err != nil {

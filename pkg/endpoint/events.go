@@ -62,8 +62,8 @@ func (e *Endpoint) acquire(now time.Time, ev dataplane.Event) {
 // that message may be here before it, and so may the answers to that data. If the child does not come up, the next packet asks again.
 func (e *Endpoint) underWay(now time.Time, ev *dataplane.Event) bool {
 	const soon = 2 * time.Second
-	for _, c := range e.children {
-		if !c.up && c.info.Filter == ev.Filter.ID && now.Sub(c.since) < soon && c.info.Selector.Match(&ev.Key) {
+	for _, c := range e.accepted {
+		if c.info.Filter == ev.Filter.ID && now.Sub(c.since) < soon && c.info.Selector.Match(&ev.Key) {
 			return true
 		}
 	}
@@ -244,7 +244,7 @@ func (e *Endpoint) ensureChild(now time.Time, info *isakmp.ChildSA) *child {
 		return nil
 	}
 	e.tally.updates++
-	e.children[info.ID] = c
+	e.children[info.ID], e.accepted[info.ID] = c, c
 	e.logKeys(info)
 	return c
 }
@@ -291,6 +291,7 @@ func (e *Endpoint) childUp(now time.Time, info *isakmp.ChildSA) {
 		return
 	}
 	c.up = true
+	delete(e.accepted, info.ID)
 	if !e.plane.Install(info.Filter, c.pair(), c.bundle) {
 		e.tally.additionFailures++
 		e.log.Warn("a new SA has no place in the policy any more, or its filter has too many pairs of hosts; it is deleted", "rule", info.Rule)
@@ -321,6 +322,7 @@ func (e *Endpoint) removeChild(id uint64) {
 		return
 	}
 	delete(e.children, id)
+	delete(e.accepted, id)
 	e.tally.deletions++
 	e.plane.Uninstall(c.info.Filter, id)
 	for _, in := range c.in {

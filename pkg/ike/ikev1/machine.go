@@ -51,7 +51,7 @@ type Machine struct {
 	aggressive  aggressiveTable
 	pools       map[netip.Prefix]*pool
 	leaseSeq    uint64
-	filters     map[string]*policy.QuickModeFilter
+	filters     filterTable
 	dynamic     map[string]int // children of each dynamic filter, by its ID
 	failedPeers []*peer        // oldest first
 }
@@ -111,12 +111,7 @@ func New(c Config) (*Machine, error) {
 // adopt makes a policy snapshot the current one.
 func (m *Machine) adopt(c *policy.Compiled) {
 	m.policy = c
-	m.filters = make(map[string]*policy.QuickModeFilter, len(c.Outbound))
-	for _, f := range c.Outbound {
-		if f.Action == policy.Negotiate {
-			m.filters[f.ID] = f
-		}
-	}
+	m.filters = tabulate(c.Outbound)
 }
 
 func (m *Machine) random(b []byte) error {

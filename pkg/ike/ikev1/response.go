@@ -57,7 +57,7 @@ func (m *Machine) counted(c *child, by int) {
 // stillThere is the filter of the policy in force that means what f, of an earlier one, did; nil if there is none.
 func (m *Machine) stillThere(f *policy.QuickModeFilter) *policy.QuickModeFilter {
 	if !f.Dynamic {
-		return m.filters[f.ID]
+		return m.filters.byID[f.ID]
 	}
 	if again := m.policy.Dynamic(f.Filter); again != nil && again.ID == f.ID {
 		return again

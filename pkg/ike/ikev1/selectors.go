@@ -66,28 +66,26 @@ func hostSelector(local, remote netip.Addr) isakmp.Selector {
 	return isakmp.Selector{Src: isakmp.Range{From: local, To: local}, Dst: isakmp.Range{From: remote, To: remote}}
 }
 
-// findFilter is the outbound filter that allows a child with a selector, nil if none does: in tunnel mode one that equals it and
-// whose rule has these tunnel endpoints, in transport mode one that contains it. Never is anything wider than policy (security.md A5).
+// findFilter is the outbound filter that allows a child with a selector, the heaviest if several do, nil if none does. Never is anything wider than
+// policy (security.md A5).
 func (m *Machine) findFilter(s *mainMode, sel isakmp.Selector, mode suite.Mode) *policy.QuickModeFilter {
-	for _, f := range m.policy.Outbound {
-		if f.Action != policy.Negotiate || f.Rule.Manual != nil || (f.Rule.Tunnel != nil) != (mode == suite.Tunnel) {
-			continue
-		}
-		// Peers whom several rules are for, told apart by their identities, have no part in each other's.
-		if s.aggressive() && f.MainMode != s.meaning {
-			continue
-		}
-		if mode == suite.Tunnel {
-			if tunnelFits(f, &sel) && s.mayUse(f, &sel) && endFits(f.Rule.Tunnel.Local, s.local.Addr()) && endFits(f.Rule.Tunnel.Remote, s.remote.Addr()) {
-				return f
-			}
-			continue
-		}
-		if f.Filter.Contains(&sel) && f.Filter.Proto == sel.Proto && f.Filter.SrcPorts == sel.SrcPorts && f.Filter.DstPorts == sel.DstPorts {
-			return f
-		}
+	return m.filters.find(sel, func(f *policy.QuickModeFilter) bool { return s.allows(f, &sel, mode) })
+}
+
+// allows reports whether f allows a child with a selector: in tunnel mode one that equals it and whose rule has these tunnel endpoints, in transport
+// mode one that contains it.
+func (s *mainMode) allows(f *policy.QuickModeFilter, sel *isakmp.Selector, mode suite.Mode) bool {
+	if f.Action != policy.Negotiate || f.Rule.Manual != nil || (f.Rule.Tunnel != nil) != (mode == suite.Tunnel) {
+		return false
 	}
-	return nil
+	// Peers whom several rules are for, told apart by their identities, have no part in each other's.
+	if s.aggressive() && f.MainMode != s.meaning {
+		return false
+	}
+	if mode == suite.Tunnel {
+		return tunnelFits(f, sel) && s.mayUse(f, sel) && endFits(f.Rule.Tunnel.Local, s.local.Addr()) && endFits(f.Rule.Tunnel.Remote, s.remote.Addr())
+	}
+	return f.Filter.Contains(sel) && f.Filter.Proto == sel.Proto && f.Filter.SrcPorts == sel.SrcPorts && f.Filter.DstPorts == sel.DstPorts
 }
 
 // tunnelFits reports whether a tunnel filter allows sel: an equal one, or, in a rule for peers that call from anywhere, one for a single inner address out
