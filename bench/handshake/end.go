@@ -15,7 +15,7 @@ import (
 // end is an engine with what its owner would keep: what it reported.
 type end struct {
 	engine   *ike.Engine
-	filter   *policy.QuickModeFilter // an initiator's
+	filter   func(peer netip.Addr) *policy.QuickModeFilter // an initiator's
 	peersUp  int
 	children []*isakmp.ChildSA // that came into use, in this order
 }
@@ -23,7 +23,7 @@ type end struct {
 // begin asks an initiator for an SA pair with the responder, from the n-th address.
 func (e *end) begin(now time.Time, n int) {
 	local := peer(n)
-	e.engine.Acquire(now, e.filter, packet.Key{Src: local, Dst: responder}, local, responder)
+	e.engine.Acquire(now, e.filter(local), packet.Key{Src: local, Dst: responder}, local, responder)
 }
 
 // drain obeys all events that are ready. Those that mean that something went wrong are errors.

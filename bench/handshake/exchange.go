@@ -18,22 +18,25 @@ type exchange struct {
 	group suite.Group
 	pfs   suite.Group
 	esp   policy.ESPMethod
+	// filters is how many peers have a filter of their own, in the place of one for all.
+	filters int
 }
 
 func exchanges() []exchange {
 	gcm := policy.ESPMethod{Encr: suite.AESGCM16, KeyBits: 128}
 	cbc := policy.ESPMethod{Encr: suite.AESCBC, KeyBits: 128, Integ: suite.HMACSHA256_128}
 	return []exchange{
-		{"curve25519", suite.Curve25519, suite.GroupNone, gcm},
-		{"curve25519-pfs", suite.Curve25519, suite.Curve25519, gcm},
-		{"curve25519-cbc", suite.Curve25519, suite.GroupNone, cbc},
-		{"ecp256", suite.ECP256, suite.GroupNone, gcm},
-		{"modp2048", suite.MODP2048, suite.GroupNone, gcm},
+		{"curve25519", suite.Curve25519, suite.GroupNone, gcm, 0},
+		{"curve25519-pfs", suite.Curve25519, suite.Curve25519, gcm, 0},
+		{"curve25519-cbc", suite.Curve25519, suite.GroupNone, cbc, 0},
+		{"curve25519-filters", suite.Curve25519, suite.GroupNone, gcm, 10_000},
+		{"ecp256", suite.ECP256, suite.GroupNone, gcm, 0},
+		{"modp2048", suite.MODP2048, suite.GroupNone, gcm, 0},
 	}
 }
 
-// Exchanges names what can be measured: the group, and how it differs from ESP with AES-128-GCM without PFS. Main mode is always with a
-// pre-shared key, AES-128-CBC and SHA-256.
+// Exchanges names what can be measured: the group, and how it differs from ESP with AES-128-GCM without PFS under one filter for all peers.
+// Main mode is always with a pre-shared key, AES-128-CBC and SHA-256.
 func Exchanges() (names []string) {
 	for _, x := range exchanges() {
 		names = append(names, x.name)
@@ -50,6 +53,9 @@ func (x exchange) String() string {
 	pfs := "no PFS"
 	if x.pfs != suite.GroupNone {
 		pfs = "PFS " + x.pfs.String()
+	}
+	if x.filters > 0 {
+		return fmt.Sprintf("%v, %s, %s, %d filters", x.group, esp, pfs, x.filters)
 	}
 	return fmt.Sprintf("%v, %s, %s", x.group, esp, pfs)
 }
@@ -75,33 +81,52 @@ func spis() func(suite.Protocol) (uint32, error) {
 	return func(suite.Protocol) (uint32, error) { return db.Reserve() }
 }
 
-// newEngine makes the engine of one side. port is its own on the wire and far the other's; 0 is 500 for both.
-func newEngine(x exchange, initiator bool, newSPI func(suite.Protocol) (uint32, error), port, far uint16) (*ike.Engine, *policy.QuickModeFilter, error) {
-	many := policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(peers)}
-	one := policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(responder)}
-	f := policy.GenericFilter{Src: many, Dst: one, Mirrored: true}
-	if !initiator {
-		f.Src, f.Dst = one, many
+// traffic is what a rule is for, seen from the initiator or the responder.
+func (x exchange) traffic(initiator bool) (list []policy.GenericFilter) {
+	add := func(many policy.AddrSpec) {
+		one := policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(responder)}
+		f := policy.GenericFilter{Src: many, Dst: one, Mirrored: true}
+		if !initiator {
+			f.Src, f.Dst = one, many
+		}
+		list = append(list, f)
 	}
-	rule := &policy.Rule{Name: "bench", Filters: []policy.GenericFilter{f}, Peer: policy.PeerOptions{Port: far},
+	if x.filters == 0 {
+		add(policy.AddrSpec{Kind: policy.Subnet, Range: classifier.RangeOf(peers)})
+	}
+	for n := range x.filters {
+		add(policy.AddrSpec{Kind: policy.Host, Range: classifier.HostRange(peer(n))})
+	}
+	return list
+}
+
+// newEnd makes the engine of one side. port is its own on the wire and far the other's; 0 is 500 for both.
+func newEnd(x exchange, initiator bool, newSPI func(suite.Protocol) (uint32, error), port, far uint16) (*end, error) {
+	rule := &policy.Rule{Name: "bench", Filters: x.traffic(initiator), Peer: policy.PeerOptions{Port: far},
 		Action: policy.FilterAction{Name: "protect", Kind: policy.Negotiate, PFS: x.pfs, Methods: []policy.Method{{ESP: &x.esp}}},
 		Auth:   []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("throw-away, for measurements only"))}}}
 	key := policy.KeyExchange{Methods: []policy.MainModeMethod{{Encr: suite.AESCBC, KeyBits: 128, Hash: suite.SHA256, Group: x.group}}}
 	// The host's own addresses do not matter: nothing here says "me".
 	c, err := policy.Compile(&policy.Policy{Name: "bench", Rules: []*policy.Rule{rule}, KeyExchange: key}, []netip.Addr{netip.MustParseAddr("192.0.2.1")})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	e, err := ike.New(ike.Config{Rand: rand.Reader, Policy: c, NewSPI: newSPI, Port: port, NATPort: port})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	own := map[netip.Addr]*policy.QuickModeFilter{} // by the first address of their peers
 	for _, f := range c.Outbound {
-		if f.Filter.Dst.Contains(responder) == initiator {
-			return e, f, nil
+		if f.Filter.Dst.Contains(responder) {
+			own[f.Filter.Src.From] = f
 		}
 	}
-	return nil, nil, fmt.Errorf("handshake: the policy has no filter to begin with")
+	return &end{engine: e, filter: func(peer netip.Addr) *policy.QuickModeFilter {
+		if x.filters == 0 {
+			peer = peers.Addr()
+		}
+		return own[peer]
+	}}, nil
 }
 
 // arithmetic does what a negotiation costs in the group alone: a key pair and a shared secret at both ends, twice with PFS.

@@ -151,6 +151,7 @@ func TestOptions(t *testing.T) {
 		"unknown exchange": {Exchanges: []string{"rot13"}},
 		"none":             {Negotiations: -1},
 		"too many":         {Negotiations: capacity},
+		"too few filters":  {Negotiations: 10_001},
 		"no rounds":        {Rounds: -1},
 	} {
 		if _, err := Run(t.Context(), o); !errors.Is(err, ErrOptions) {
@@ -166,7 +167,7 @@ func BenchmarkNegotiation(b *testing.B) {
 			var p pair
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
-				if n%2000 == 0 {
+				if n %= 2000; n == 0 {
 					b.StopTimer()
 					var err error
 					if p, err = newPair(x); err != nil {

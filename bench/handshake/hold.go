@@ -22,9 +22,8 @@ func Hold(ctx context.Context, n int) (*Held, error) {
 		// A source that keeps nothing: the table of inbound SAs is not the engine's.
 		next := uint32(i+1) << 24
 		newSPI := func(suite.Protocol) (uint32, error) { next++; return next, nil }
-		p[i] = new(end)
 		var err error
-		if p[i].engine, p[i].filter, err = newEngine(exchanges()[0], i == 0, newSPI, 0, 0); err != nil {
+		if p[i], err = newEnd(exchanges()[0], i == 0, newSPI, 0, 0); err != nil {
 			return nil, err
 		}
 	}

@@ -25,7 +25,7 @@ const (
 // host is one end with its socket.
 type host struct {
 	mu sync.Mutex // an engine is not safe for concurrent use: the socket's goroutine and the timer's take turns
-	end
+	*end
 	conn netio.Conn
 	out  []netio.Message
 	err  error
@@ -81,7 +81,7 @@ func overLoopback(ctx context.Context, x exchange, n int) (used usage, err error
 	if err != nil {
 		return usage{}, err
 	}
-	return used, verify(&client.end, &server.end, n)
+	return used, verify(client.end, server.end, n)
 }
 
 func newHosts(x exchange) (hosts [2]*host, err error) {
@@ -100,7 +100,7 @@ func newHosts(x exchange) (hosts [2]*host, err error) {
 		hosts[i] = &host{conn: conn}
 	}
 	for i, h := range hosts {
-		if h.engine, h.filter, err = newEngine(x, i == 0, spis(), h.conn.LocalAddr().Port(), hosts[1-i].conn.LocalAddr().Port()); err != nil {
+		if h.end, err = newEnd(x, i == 0, spis(), h.conn.LocalAddr().Port(), hosts[1-i].conn.LocalAddr().Port()); err != nil {
 			return hosts, err
 		}
 	}

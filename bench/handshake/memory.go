@@ -13,8 +13,7 @@ type pair [2]*end
 
 func newPair(x exchange) (p pair, err error) {
 	for i := range p {
-		p[i] = new(end)
-		if p[i].engine, p[i].filter, err = newEngine(x, i == 0, spis(), 0, 0); err != nil {
+		if p[i], err = newEnd(x, i == 0, spis(), 0, 0); err != nil {
 			return p, err
 		}
 	}

@@ -73,6 +73,11 @@ func (o Options) complete() (Options, error) {
 	if o.Negotiations < 1 || o.Negotiations > capacity/2 || o.Rounds < 1 {
 		return o, fmt.Errorf("%w: the number of negotiations must lie between 1 and %d, and rounds must be 1 or more", ErrOptions, capacity/2)
 	}
+	for _, x := range exchanges() {
+		if slices.Contains(o.Exchanges, x.name) && x.filters > 0 && x.filters < o.Negotiations {
+			return o, fmt.Errorf("%w: %s has %d peers, which is less than the negotiations", ErrOptions, x.name, x.filters)
+		}
+	}
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
