@@ -1,0 +1,133 @@
+#include "textflag.h"
+#include "macros_amd64.h"
+
+DATA reversal<>+0(SB)/8, $0x08090A0B0C0D0E0F
+DATA reversal<>+8(SB)/8, $0x0001020304050607
+GLOBL reversal<>(SB), RODATA|NOPTR, $16
+
+// What a bit that is shifted out of 128 comes back as, low and high: x^128 = x^127 + x^126 + x^121 + 1 with the bits reversed.
+DATA wrap<>+0(SB)/8, $0x0000000000000001
+DATA wrap<>+8(SB)/8, $0xC200000000000000
+GLOBL wrap<>(SB), RODATA|NOPTR, $16
+
+// func subWord(word uint32) uint32
+// The last round with a key of zeros substitutes the bytes; four columns that are alike do not mind their rows being shifted.
+TEXT ·subWord(SB), NOSPLIT, $0-12
+	MOVL        word+0(FP), AX
+	VMOVD       AX, X0
+	VPSHUFD     $0, X0, X0
+	VPXOR       X1, X1, X1
+	VAESENCLAST X1, X0, X0
+	VMOVD       X0, AX
+	MOVL        AX, ret+8(FP)
+	RET
+
+// func setPowers(key *gcm)
+TEXT ·setPowers(SB), NOSPLIT, $0-8
+	MOVQ key+0(FP), R8
+	MOVL (R8), CX
+
+	// H = E(K, 0)
+	LEAQ    ROUNDKEYS(R8), SI
+	VMOVDQU (SI), X13
+	DECQ    CX
+
+encipher:
+	ADDQ        $16, SI
+	VAESENC     (SI), X13, X13
+	DECQ        CX
+	JNZ         encipher
+	VAESENCLAST 16(SI), X13, X13
+	VPSHUFB     reversal<>(SB), X13, X13
+
+	// H·x: every product of reversed numbers is off by one bit, and this makes up for it. The bit that falls out makes a mask.
+	VPSRLQ  $63, X13, X8
+	VPADDQ  X13, X13, X13
+	VPSLLDQ $8, X8, X9
+	VPOR    X9, X13, X13
+	VPSHUFD $0xEE, X8, X8
+	VPXOR   X9, X9, X9
+	VPSUBQ  X8, X9, X8
+	VPAND   wrap<>(SB), X8, X8
+	VPXOR   X8, X13, X13
+	VMOVDQU X13, POWER1(R8)
+
+	// Each power is the one before times H.
+	MOVQ         $0xC200000000000000, AX
+	VPBROADCASTQ AX, Z28
+	VMOVDQA      X13, X7
+	LEAQ         POWER1(R8), DI
+	MOVQ         $16, CX
+
+power:
+	VPCLMULQDQ $0x01, X7, X13, X9
+	VPCLMULQDQ $0x10, X7, X13, X11
+	VPCLMULQDQ $0x00, X7, X13, X8
+	VPCLMULQDQ $0x11, X7, X13, X10
+	VPXOR      X11, X9, X9
+	REDUCELOW
+	REDUCEMIDDLE
+	VMOVDQA    X10, X13
+	SUBQ       $16, DI
+	VMOVDQU    X13, (DI)
+	DECQ       CX
+	JNZ        power
+	VZEROUPPER
+	RET
+
+// func hash(key *gcm, sum *block, blocks *byte, n int)
+TEXT ·hash(SB), NOSPLIT, $0-32
+	MOVQ            key+0(FP), R8
+	MOVQ            sum+8(FP), DI
+	MOVQ            blocks+16(FP), SI
+	MOVQ            n+24(FP), CX
+	VBROADCASTI32X4 reversal<>(SB), Z15
+	MOVQ            $0xC200000000000000, AX
+	VPBROADCASTQ    AX, Z28
+	VMOVDQU         (DI), X13
+	VPSHUFB         X15, X13, X13
+	LEAQ            POWER16(R8), R14
+	SUBQ            $256, CX
+	JLT             rest
+
+stride:
+	VMOVDQU64 (SI), Z4
+	VMOVDQU64 64(SI), Z5
+	VMOVDQU64 128(SI), Z6
+	VMOVDQU64 192(SI), Z7
+	VPSHUFB   Z15, Z4, Z4
+	VPSHUFB   Z15, Z5, Z5
+	VPSHUFB   Z15, Z6, Z6
+	VPSHUFB   Z15, Z7, Z7
+	HASH4(ADD)
+	ADDQ      $256, SI
+	SUBQ      $256, CX
+	JGE       stride
+
+	// What is left, block by block.
+rest:
+	ADDQ $256, CX
+	JZ   done
+
+block:
+	VMOVDQU    (SI), X4
+	VPSHUFB    X15, X4, X4
+	VPXOR      X13, X4, X13
+	VMOVDQU    POWER1(R8), X12
+	VPCLMULQDQ $0x01, X12, X13, X9
+	VPCLMULQDQ $0x10, X12, X13, X11
+	VPCLMULQDQ $0x00, X12, X13, X8
+	VPCLMULQDQ $0x11, X12, X13, X10
+	VPXOR      X11, X9, X9
+	REDUCELOW
+	REDUCEMIDDLE
+	VMOVDQA    X10, X13
+	ADDQ       $16, SI
+	SUBQ       $16, CX
+	JNZ        block
+
+done:
+	VPSHUFB X15, X13, X13
+	VMOVDQU X13, (DI)
+	VZEROUPPER
+	RET
