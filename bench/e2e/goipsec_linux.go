@@ -60,12 +60,7 @@ const byHand = `    test_only: true
 `
 
 func (g *goipsec) about(_ context.Context, p *Peer) (err error) {
-	if g.program == "" {
-		if g.program, err = os.Executable(); err != nil {
-			return err
-		}
-	}
-	if g.program, err = filepath.Abs(g.program); err != nil {
+	if g.program, err = toolsOf(g.program); err != nil {
 		return err
 	}
 	p.Version, p.Protects = "the program that measured", g.says

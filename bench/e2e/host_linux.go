@@ -145,8 +145,9 @@ func (h *host) route(link string, to netip.Prefix, source netip.Addr) error {
 
 // counters are what a link has counted.
 type counters struct {
-	mtu                        int    // bytes
-	sentBytes, sent, delivered uint64 // sent are packets that went into the link, or superpackets where there is segmentation offload; delivered came out
+	mtu             int    // bytes
+	sent, delivered uint64 // packets, or superpackets where there is segmentation offload, that went into the link and came out
+	sentBytes       uint64
 }
 
 // device says how a link stands.
@@ -157,7 +158,7 @@ func (h *host) device(link string) (c counters, err error) {
 	}
 	c.mtu = l.Attrs().MTU
 	if s := l.Attrs().Statistics; s != nil {
-		c.sentBytes, c.sent, c.delivered = s.TxBytes, s.TxPackets, s.RxPackets
+		c.sent, c.delivered, c.sentBytes = s.TxPackets, s.RxPackets, s.TxBytes
 	}
 	return c, nil
 }

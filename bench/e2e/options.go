@@ -24,6 +24,9 @@ type Options struct {
 	Progress io.Writer // a line for each turn; nil: silent
 }
 
+// Null is the name of the forwarder without cryptography.
+const Null = "null"
+
 // Bare is the name of the reference line: the veth without any tunnel.
 const Bare = "veth"
 
@@ -34,9 +37,10 @@ var ErrUnsupported = errors.New("bench e2e needs network namespaces and a TUN de
 var ErrOptions = errors.New("bench e2e")
 
 // Peers names the tunnels that can be measured: goipsec with AES-128-GCM in UDP, with ChaCha20-Poly1305 in UDP and with AES-128-GCM in ESP as a protocol of IP; wireguard-go;
-// tailscale, its fork of wireguard-go, a program like the original.
+// tailscale, its fork of wireguard-go, a program like the original; null, which forwards
+// and protects nothing.
 func Peers() []string {
-	return []string{"goipsec", "goipsec-chacha", "goipsec-raw", "wireguard-go", "tailscale"}
+	return []string{"goipsec", "goipsec-chacha", "goipsec-raw", "wireguard-go", "tailscale", Null}
 }
 
 // What can be measured of each peer. The idle round-trip time always is.

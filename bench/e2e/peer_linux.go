@@ -57,6 +57,8 @@ func newPeer(name string, o Options) (peer, error) {
 		return bare{}, nil
 	case "goipsec", "goipsec-chacha", "goipsec-raw":
 		return &goipsec{program: o.Program, variant: variants[name]}, nil
+	case Null:
+		return &nullPeer{program: o.Program}, nil
 	case "wireguard-go":
 		return &wireguard{module: "golang.zx2c4.com/wireguard", version: "v0.0.0-20260522210424-ecfc5a8d5446", cache: o.Cache}, nil
 	case "tailscale":

@@ -31,13 +31,8 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 			return Result{}, err
 		}
 	}
-	tools := o.Program
-	if tools == "" {
-		if tools, err = os.Executable(); err != nil {
-			return Result{}, err
-		}
-	}
-	if tools, err = filepath.Abs(tools); err != nil {
+	tools, err := toolsOf(o.Program)
+	if err != nil {
 		return Result{}, err
 	}
 	r := Result{Schema: Schema, Machine: measure.Here(), Seconds: o.Seconds, Rounds: o.Rounds, Echoes: o.Echoes, Window: max(o.Window, 0)}
@@ -54,6 +49,14 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	}
 	r.LoadAfter = measure.Load()
 	return summarise(r, o.Flows, peers, samples), nil
+}
+
+// toolsOf is the whole path of a goipsec, that of the running program if none is named.
+func toolsOf(program string) (string, error) {
+	if program == "" {
+		return os.Executable()
+	}
+	return filepath.Abs(program)
 }
 
 // possible says what is missing before anything is started.

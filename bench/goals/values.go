@@ -13,7 +13,7 @@ import (
 	"github.com/goipsec/goipsec/bench/pipeline"
 )
 
-const null = "null"
+const null = e2e.Null
 
 // wireguards are the two of which the better one is W.
 var wireguards = []string{"wireguard-go", "tailscale"}

@@ -12,7 +12,7 @@ import (
 )
 
 func benchCommand() *cobra.Command {
-	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchFloodCommand(), benchGoalsCommand(), benchPipelineCommand(), benchHandshakeCommand(), benchMemoryCommand())
+	return parent("bench", "Measure on this machine", benchClassifyCommand(), benchE2ECommand(), benchFloodCommand(), benchGoalsCommand(), benchNullCommand(), benchPipelineCommand(), benchHandshakeCommand(), benchMemoryCommand())
 }
 
 func benchClassifyCommand() *cobra.Command {
