@@ -1,6 +1,6 @@
 // Package flood sends UDP datagrams of one size as fast as they are taken and counts what arrives: the generator and the sink of the
 // measurements of packets a second. Both move datagrams by sendmmsg and recvmmsg, many a system call, and the sender leaves segmentation alone:
-// every datagram enters the tunnel by itself.
+// every datagram enters the tunnel by itself, unless [Options.Segments] says otherwise.
 //
 // Sizes are those of the whole inner IP datagram: 64 is an IPv4 header of 20 bytes, a UDP header of 8 and 36 bytes of payload. Each payload
 // begins with a head (see message.go) that holds a number and a check value; behind it stands filler that depends on the number. The sink so tells lost, doubled,

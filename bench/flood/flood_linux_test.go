@@ -17,9 +17,10 @@ func TestMain(m *testing.M) { testnet.Main(m) }
 func TestOverLoopback(t *testing.T) {
 	testnet.Need(t)
 	lo := netip.MustParseAddr("127.0.0.1")
-	for i, c := range []struct{ flows, size, window int }{{1, 64, 256}, {64, 64, 512}, {1, 1400, 256}, {3, 48, 256}, {64, 1400, 0}} {
-		t.Run(fmt.Sprintf("%d flows, %d bytes, window %d", c.flows, c.size, c.window), func(t *testing.T) {
-			o := Options{From: netip.MustParseAddr("127.0.0.2"), To: lo, Port: 5300, Flows: c.flows, Size: c.size, Window: c.window, Run: uint32(i),
+	for i, c := range []struct{ flows, size, window, segments int }{{1, 64, 256, 0}, {64, 64, 512, 1}, {1, 1400, 256, 0}, {3, 48, 256, 0}, {64, 1400, 0, 0},
+		{1, 1400, 256, 32}, {3, 64, 256, 64}, {2, 9000, 0, 4}} {
+		t.Run(fmt.Sprintf("%d flows, %d bytes, window %d, %d segments", c.flows, c.size, c.window, c.segments), func(t *testing.T) {
+			o := Options{From: netip.MustParseAddr("127.0.0.2"), To: lo, Port: 5300, Flows: c.flows, Size: c.size, Window: c.window, Segments: c.segments, Run: uint32(i),
 				Warm: 10 * time.Millisecond, Length: 50 * time.Millisecond}
 			ready, done := make(chan struct{}), make(chan error, 1)
 			var got Counts

@@ -31,7 +31,7 @@ func TestHead(t *testing.T) {
 // datagram is a payload as the sender makes it.
 func datagram(o Options, k kind, number uint64) []byte {
 	b := make([]byte, headLen, o.Size)
-	head{o.Run, uint16(number % uint64(o.Flows)), k, number}.put(b)
+	head{o.Run, o.flow(number), k, number}.put(b)
 	return append(b, filler(number, o.Size-Overhead-headLen)...)
 }
 
@@ -102,6 +102,8 @@ func TestOptions(t *testing.T) {
 		"no port":      func(o *Options) { o.Port = 0 },
 		"past ports":   func(o *Options) { o.Port = 65500 },
 		"small window": func(o *Options) { o.Window = burst - 1 },
+		"odd segments": func(o *Options) { o.Segments = 3 },
+		"long message": func(o *Options) { o.Segments, o.Size = 64, 1400 },
 		"no time":      func(o *Options) { o.Length = 0 },
 		"back in time": func(o *Options) { o.Warm = -1 },
 	} {

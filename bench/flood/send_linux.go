@@ -16,9 +16,9 @@ type sender struct {
 	o     Options
 	fd    int
 	heads [burst][headLen]byte
-	iovs  [burst][2]unix.Iovec
+	iovs  [burst][2]unix.Iovec    // of each datagram: head and filler
 	names []unix.RawSockaddrInet4 // of flows
-	list  [burst]mmsghdr
+	list  [burst]mmsghdr          // messages
 
 	sent    Sent
 	next    uint64 // number of the next datagram
@@ -71,11 +71,14 @@ func (s *sender) prepare() error {
 	for i := range s.names {
 		name(&s.names[i], netip.AddrPortFrom(s.o.To, s.o.Port+uint16(i)))
 	}
-	for i := range s.list {
+	if s.o.Segments > 1 {
+		if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT, s.o.Size-Overhead); err != nil {
+			return fmt.Errorf("segmentation by the system: %w", err)
+		}
+	}
+	for i := range s.iovs {
 		s.iovs[i][0].Base = &s.heads[i][0]
 		s.iovs[i][0].SetLen(headLen)
-		s.list[i].Iov = &s.iovs[i][0]
-		s.list[i].SetIovlen(2)
 	}
 	for i := range s.answers {
 		s.answerV[i].Base = &s.answer[i][0]
@@ -136,28 +139,35 @@ func (s *sender) listen(flags int) bool {
 // send sends n datagrams, at most a burst.
 func (s *sender) send(k kind, n int) error {
 	rest := s.o.Size - Overhead - headLen
+	if k == end {
+		rest = 0
+	}
+	each := min(max(s.o.Segments, 1), n)
 	for i := range n {
 		number := s.next + uint64(i)
-		flow := number % uint64(s.o.Flows)
-		head{s.o.Run, uint16(flow), k, number}.put(s.heads[i][:])
+		flow := s.o.flow(number)
+		head{s.o.Run, flow, k, number}.put(s.heads[i][:])
 		s.iovs[i][1] = unix.Iovec{}
-		if k == end || rest == 0 {
-			s.list[i].SetIovlen(1)
-		} else {
+		if rest > 0 {
 			s.iovs[i][1].Base = unsafe.SliceData(filler(number, rest))
 			s.iovs[i][1].SetLen(rest)
 		}
-		if s.o.Flows > 1 {
-			s.list[i].Name = (*byte)(unsafe.Pointer(&s.names[flow]))
-			s.list[i].Namelen = unix.SizeofSockaddrInet4
+		if i%each == 0 {
+			m := &s.list[i/each]
+			m.Iov = &s.iovs[i][0]
+			m.SetIovlen(2 * each)
+			if s.o.Flows > 1 {
+				m.Name = (*byte)(unsafe.Pointer(&s.names[flow]))
+				m.Namelen = unix.SizeofSockaddrInet4
+			}
 		}
 	}
 	s.next += uint64(n)
 	if k == count {
 		s.sent.Packets += uint64(n)
 	}
-	for at := 0; at < n; {
-		done, err := sendmmsg(s.fd, s.list[at:n])
+	for at, last := 0, n/each; at < last; {
+		done, err := sendmmsg(s.fd, s.list[at:last])
 		s.sent.Calls++
 		switch err {
 		case nil:
@@ -166,7 +176,7 @@ func (s *sender) send(k kind, n int) error {
 		case unix.ENOBUFS, unix.EAGAIN, unix.ENOMEM:
 			at++
 			if k == count {
-				s.sent.Refused++
+				s.sent.Refused += uint64(each)
 			}
 		default:
 			return fmt.Errorf("sending: %w", err)

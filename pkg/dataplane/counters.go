@@ -108,7 +108,7 @@ func (c *Counters) Drops() map[string]uint64 {
 	}
 	for r := range c.inbound {
 		if n := c.inbound[r].Load(); n != 0 {
-			m[sa.Reason(r).String()] = n
+			m[sa.Reason(r).String()] += n // "malformed" is a reason of both
 		}
 	}
 	return m

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"os"
+	"runtime/metrics"
 	"slices"
 	"time"
 
@@ -56,6 +57,7 @@ func (e *Endpoint) reportHead(now time.Time, s *Status) {
 	e.host.describe(s)
 	e.reportTraffic(s)
 	e.reportIKE(s)
+	s.Process = reportProcess()
 	s.Statistics, s.Counts = e.statistics(now), e.counts(now)
 }
 
@@ -63,7 +65,8 @@ func (e *Endpoint) reportTraffic(s *Status) {
 	c := e.plane.Counters()
 	ike := c.IKE.Load() // before the datagrams, of which they are a part
 	s.Traffic = Traffic{FromTUN: c.FromTUN.Load(), Sealed: c.Sealed.Load(), Permitted: c.Permitted.Load(), Soft: c.Soft.Load(), Sent: c.Sealed.Load() + c.Permitted.Load() + c.Soft.Load(),
-		Received: c.FromWire.Load() - ike, Opened: c.Opened.Load(), Delivered: c.Delivered.Load(), IKEDatagramsIn: ike}
+		Received: c.FromWire.Load() - ike, Opened: c.Opened.Load(), Delivered: c.Delivered.Load(), IKEDatagramsIn: ike,
+		Fragments: c.Fragments.Load(), Joined: c.Joined.Load(), Whole: c.Whole.Load(), Split: c.Split.Load()}
 	released := c.Released.Load()
 	s.Traffic.Waiting = c.Held.Load() - released
 	for _, ch := range e.children {
@@ -72,6 +75,12 @@ func (e *Endpoint) reportTraffic(s *Status) {
 	}
 	s.Drops = c.Drops()
 	s.Traffic.Keepalives = s.Drops["keepalive"]
+}
+
+func reportProcess() Process {
+	list := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}, {Name: "/sched/goroutines:goroutines"}}
+	metrics.Read(list)
+	return Process{HeapBytes: list[0].Value.Uint64(), Collections: list[1].Value.Uint64(), Goroutines: list[2].Value.Uint64()}
 }
 
 func (e *Endpoint) reportPeers(now time.Time, s *Status) {

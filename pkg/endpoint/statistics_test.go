@@ -20,6 +20,9 @@ func TestStatisticsOfBothModes(t *testing.T) {
 	}
 	carry(t, e.b, e.a, "10.2.0.1", "10.1.0.1")
 	a, b := e.a.Status(), e.b.Status()
+	if p := a.Process; p.Goroutines < 2 || p.Collections > 0 && p.HeapBytes == 0 {
+		t.Errorf("%+v", p)
+	}
 	size := uint64(len(datagram("10.1.0.1", "10.2.0.1", []byte("forty octets that nobody else may read.."))))
 	for name, c := range map[string]struct{ got, want uint64 }{
 		"a Total Acquire":                 {a.Statistics.MainMode.TotalAcquire, 1},

@@ -45,6 +45,7 @@ type Status struct {
 	Drops       Drops           `json:"drops"`           // packets by typed reason
 	GuardDrops  Drops           `json:"guard_drops"`     // clear packets that the guard refused since the start: "inbound", "outbound", "unreadable"; null without a guard
 	IKE         IKECounters     `json:"ike"`             // what the key exchange refused
+	Process     Process         `json:"process"`         // what the program takes of the host
 	Negotiated  Negotiations    `json:"negotiated"`      // by result
 	Counts      SACounts        `json:"counts"`          // of SAs, now
 	Statistics  Statistics      `json:"statistics"`      // under the names of the IP Security Monitor
@@ -229,6 +230,8 @@ type Failure struct {
 
 // Traffic holds the data plane's counters, in packets unless named otherwise. Every packet that came in by the TUN is sealed, permitted,
 // sent under a soft SA, waiting, or stands in exactly one drop counter; every one that came in by a socket is opened and delivered, or stands in one.
+// Exactly, once nothing moves: from_tun + whole + split = sealed + permitted + soft + waiting + fragments + the drops on the way out but for
+// "reassembly", which are part of fragments; received = opened + the drops on the way in; opened = delivered + "tun-write".
 type Traffic struct {
 	FromTUN        uint64 `json:"from_tun"`
 	Sealed         uint64 `json:"sealed"`
@@ -241,8 +244,19 @@ type Traffic struct {
 	Waiting        uint64 `json:"waiting"`   // held for a negotiation, now
 	SealedBytes    uint64 `json:"sealed_bytes"`
 	OpenedBytes    uint64 `json:"opened_bytes"`
+	Fragments      uint64 `json:"fragments"` // from the TUN, taken to be joined: those that wait, those joined, and the drops for "reassembly"
+	Joined         uint64 `json:"joined"`    // of them, those that became part of a whole datagram
+	Whole          uint64 `json:"whole"`     // datagrams that they became
+	Split          uint64 `json:"split"`     // packets that fragmentation before sealing made, beyond the one that there was
 	Keepalives     uint64 `json:"keepalives"`
 	IKEDatagramsIn uint64 `json:"ike_datagrams_in"`
+}
+
+// Process is what the running program takes of the host's memory, and how much goes on in it.
+type Process struct {
+	HeapBytes   uint64 `json:"heap_bytes"`  // in use after the last collection of garbage
+	Collections uint64 `json:"collections"` // of garbage, since the start
+	Goroutines  uint64 `json:"goroutines"`  // now
 }
 
 // IKECounters tells what the key exchange refused or survived, in datagrams.

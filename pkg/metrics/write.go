@@ -19,6 +19,7 @@ func Write(w io.Writer, s *endpoint.Status) error {
 	m.negotiations(s)
 	m.associations(s)
 	m.traffic(s)
+	m.process(s)
 	return m.err
 }
 
@@ -106,11 +107,18 @@ func (m *writer) traffic(s *endpoint.Status) {
 	for _, p := range []struct {
 		name string
 		n    uint64
-	}{{"from-tun", t.FromTUN}, {"sealed", t.Sealed}, {"permitted", t.Permitted}, {"soft", t.Soft}, {"received", t.Received}, {"opened", t.Opened}, {"delivered", t.Delivered}} {
+	}{{"from-tun", t.FromTUN}, {"sealed", t.Sealed}, {"permitted", t.Permitted}, {"soft", t.Soft}, {"received", t.Received}, {"opened", t.Opened}, {"delivered", t.Delivered},
+		{"fragments", t.Fragments}, {"joined", t.Joined}, {"whole", t.Whole}, {"split", t.Split}} {
 		packets.count(p.n, "stage", p.name)
 	}
 	m.metric("goipsec_packets_waiting", gauge, "Packets that wait for a negotiation.").count(t.Waiting)
 	m.byReason("goipsec_drops_total", "Packets that went no further, by reason; a reason appears with its first packet.", s.Drops)
+}
+
+func (m *writer) process(s *endpoint.Status) {
+	m.metric("goipsec_heap_bytes", gauge, "Heap memory in use after the last collection of garbage.").count(s.Process.HeapBytes)
+	m.metric("goipsec_collections_total", counter, "Collections of garbage.").count(s.Process.Collections)
+	m.metric("goipsec_goroutines", gauge, "Goroutines of the program.").count(s.Process.Goroutines)
 }
 
 // byReason writes a counter for each reason, in the order of their names.

@@ -24,7 +24,8 @@ func fullStatus() *endpoint.Status {
 		Policy:   endpoint.PolicyStatus{Name: hostile, Rules: 3, MainModeFilters: 1, OutboundFilters: 4, InboundFilters: 5, Applied: start.Add(30 * time.Second)},
 		Failures: []endpoint.Failure{{Time: start.Add(time.Second), Rule: hostile, Remote: netip.MustParseAddrPort("[2001:db8::2]:500"), What: hostile, Why: "why"}},
 		Drops:    endpoint.Drops{"no-sa": 3, "blocked": 9}, IKE: endpoint.IKECounters{HalfOpen: 2, Refused: map[string]uint64{"malformed": 7}},
-		Traffic:    endpoint.Traffic{FromTUN: 100, Sealed: 60, Soft: 5, Waiting: 4},
+		Traffic:    endpoint.Traffic{FromTUN: 100, Sealed: 60, Soft: 5, Waiting: 4, Fragments: 21, Split: 22},
+		Process:    endpoint.Process{HeapBytes: 31, Collections: 32, Goroutines: 33},
 		Negotiated: endpoint.Negotiations{MainModesInitiated: 1, MainModesAnswered: 2, MainModesFailed: 3, QuickModesInitiated: 4, QuickModesAnswered: 5, QuickModesFailed: 6, QuickModesUnderWay: 7},
 		Counts:     endpoint.SACounts{MainMode: 8, QuickMode: 9, Tunnels: 2, OldestQuickModeSeconds: 77}}
 	s.Statistics.QuickMode = endpoint.QuickModeStatistics{Rekeys: 11, BytesSentInTunnels: 1 << 60, TransportBytesReceived: 12, ConfidentialBytesSent: 13}
@@ -118,6 +119,8 @@ func TestEveryFigureIsWhereItBelongs(t *testing.T) {
 		{1 << 60, "goipsec_bytes_total", []string{"mode", "tunnel", "direction", "out"}}, {12, "goipsec_bytes_total", []string{"mode", "transport", "direction", "in"}},
 		{13, "goipsec_confidential_bytes_total", []string{"direction", "out"}}, {60, "goipsec_packets_total", []string{"stage", "sealed"}},
 		{5, "goipsec_packets_total", []string{"stage", "soft"}}, {4, "goipsec_packets_waiting", nil}, {9, "goipsec_drops_total", []string{"reason", "blocked"}}, {7, "goipsec_ike_refused_total", []string{"reason", "malformed"}},
+		{21, "goipsec_packets_total", []string{"stage", "fragments"}}, {22, "goipsec_packets_total", []string{"stage", "split"}},
+		{31, "goipsec_heap_bytes", nil}, {32, "goipsec_collections_total", nil}, {33, "goipsec_goroutines", nil},
 		{4, "goipsec_policy_filters", []string{"list", "outbound"}},
 	} {
 		if got := value(t, f, c.name, c.labels...); got != c.want {
