@@ -15,6 +15,7 @@ import (
 // Every exchange comes about in every place, and the two ends agree (each place verifies).
 func TestPlaces(t *testing.T) {
 	for _, x := range exchanges() {
+		x.filters = min(x.filters, 4*underWay)
 		for _, pairs := range []int{1, 3} {
 			used, err := inMemory(pairs)(t.Context(), x, 10)
 			if err != nil || used.rate <= 0 || used.allocs <= 0 || used.bytes <= 0 {
@@ -24,7 +25,12 @@ func TestPlaces(t *testing.T) {
 		if runtime.GOOS != "linux" {
 			continue
 		}
-		if used, err := overLoopback(t.Context(), x, 3*underWay+1); err != nil || used.rate <= 0 || used.cpu <= 0 {
+		for _, pairs := range []int{1, 3} {
+			if used, err := overLoopback(pairs)(t.Context(), x, 3*underWay+1); err != nil || used.rate <= 0 || used.cpu <= 0 {
+				t.Errorf("%v, %d pairs: %+v, %v", x, pairs, used, err)
+			}
+		}
+		if used, err := overLoopback(3)(t.Context(), x, 2); err != nil || used.rate <= 0 { // fewer than there are pairs
 			t.Errorf("%v: %+v, %v", x, used, err)
 		}
 	}
@@ -121,7 +127,7 @@ func TestRun(t *testing.T) {
 	}
 	places := 2
 	if runtime.GOOS == "linux" {
-		places = 3
+		places = 4
 	}
 	if len(r.Cases) != places || r.Schema != 1 || r.Machine.CPUs < 1 {
 		t.Fatalf("%+v", r)

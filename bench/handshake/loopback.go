@@ -3,7 +3,6 @@ package handshake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -33,55 +32,95 @@ type host struct {
 	after func(now time.Time)
 }
 
-// overLoopback makes n negotiations between two engines with a socket and a goroutine each.
-func overLoopback(ctx context.Context, x exchange, n int) (used usage, err error) {
-	hosts, err := newHosts(x)
-	if err != nil {
-		return usage{}, err
+// link is an initiator and a responder with a socket each.
+type link struct {
+	client, server *host
+	n              int // negotiations
+	begun          int
+}
+
+// overLoopback makes n negotiations with so many pairs of engines at a time, each engine with a socket and a goroutine of its own.
+func overLoopback(pairs int) func(ctx context.Context, x exchange, n int) (usage, error) {
+	return func(ctx context.Context, x exchange, n int) (used usage, err error) {
+		var links []*link
+		var running sync.WaitGroup
+		ctx, cancel := context.WithCancel(ctx)
+		end := func() (err error) {
+			cancel()
+			for _, l := range links {
+				err = errors.Join(err, l.client.conn.Close(), l.server.conn.Close())
+			}
+			running.Wait()
+			return err
+		}
+		for i := range pairs {
+			hosts, err := newHosts(x)
+			if err != nil {
+				return usage{}, errors.Join(err, end())
+			}
+			links = append(links, &link{client: hosts[0], server: hosts[1], n: share(n, i, pairs)})
+		}
+		ended := make(chan error, 4*pairs)
+		late := time.NewTimer(patience)
+		defer late.Stop()
+		m := start()
+		for _, l := range links {
+			l.run(ctx, &running, ended)
+		}
+		for range links {
+			select {
+			case e := <-ended:
+				err = errors.Join(err, e)
+			case <-late.C:
+				err = errors.New("handshake: the negotiations stand still")
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+			if err != nil {
+				break
+			}
+		}
+		used = m.stop(n)
+		if err = errors.Join(err, end()); err != nil {
+			return usage{}, err
+		}
+		for _, l := range links {
+			if err := verify(l.client.end, l.server.end, l.n); err != nil {
+				return usage{}, err
+			}
+		}
+		return used, nil
 	}
-	client, server := hosts[0], hosts[1]
-	finished := make(chan struct{})
-	begun := 0
+}
+
+// run begins a link's negotiations. It tells of their end, or of an error.
+func (l *link) run(ctx context.Context, running *sync.WaitGroup, ended chan<- error) {
 	fill := func(now time.Time) { // as many as may be under way at once
-		for ; begun < n && begun-len(client.children) < underWay; begun++ {
-			client.begin(now, begun)
+		for ; l.begun < l.n && l.begun-len(l.client.children) < underWay; l.begun++ {
+			l.client.begin(now, l.begun)
 		}
 	}
-	client.after = fill
-	server.after = func(time.Time) {
-		if len(server.children) == n {
-			close(finished)
-			server.after = func(time.Time) {}
+	l.client.after = fill
+	told := false
+	l.server.after = func(time.Time) {
+		if len(l.server.children) == l.n && !told {
+			told = true
+			ended <- nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	m := start()
-	failed := make(chan error, 2)
-	var running sync.WaitGroup
-	for _, h := range hosts {
+	for _, h := range []*host{l.client, l.server} {
 		running.Go(func() {
 			if err := h.serve(); err != nil {
-				failed <- err
+				ended <- err
 			}
 		})
 		running.Go(func() { h.keepTime(ctx) })
 	}
-	client.step(time.Now(), fill)
-	select {
-	case <-finished:
-		used = m.stop(n)
-	case err = <-failed:
-	case <-ctx.Done():
-		err = fmt.Errorf("handshake: the negotiations stand still: %w", ctx.Err())
+	if l.n == 0 {
+		ended <- nil
+		return
 	}
-	cancel()
-	err = errors.Join(err, client.conn.Close(), server.conn.Close())
-	running.Wait()
-	if err != nil {
-		return usage{}, err
-	}
-	return used, verify(client.end, server.end, n)
+	l.client.step(time.Now(), fill)
 }
 
 func newHosts(x exchange) (hosts [2]*host, err error) {
@@ -107,8 +146,8 @@ func newHosts(x exchange) (hosts [2]*host, err error) {
 	return hosts, nil
 }
 
-// step does f and what follows from it, and sends what is to be sent.
-func (h *host) step(now time.Time, f func(now time.Time)) {
+// step does f and what follows from it, and sends what is to be sent. It returns the first error of all steps.
+func (h *host) step(now time.Time, f func(now time.Time)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.out = h.out[:0]
@@ -121,6 +160,7 @@ func (h *host) step(now time.Time, f func(now time.Time)) {
 	if len(h.out) > 0 && h.err == nil {
 		_, h.err = h.conn.WriteBatch(h.out)
 	}
+	return h.err
 }
 
 // queue puts a datagram behind a marker into the batch.
@@ -143,7 +183,7 @@ func (h *host) serve() error {
 		if err != nil {
 			return err
 		}
-		h.step(time.Now(), func(now time.Time) {
+		err = h.step(time.Now(), func(now time.Time) {
 			for i := range msgs[:n] {
 				m := &msgs[i]
 				if b := m.Bytes(); len(b) > markerLen {
@@ -151,8 +191,8 @@ func (h *host) serve() error {
 				}
 			}
 		})
-		if h.err != nil {
-			return h.err
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -164,7 +204,9 @@ func (h *host) keepTime(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
-			h.step(time.Now(), h.engine.Advance)
+			if h.step(time.Now(), h.engine.Advance) != nil {
+				return // serve tells of it
+			}
 		case <-ctx.Done():
 			return
 		}

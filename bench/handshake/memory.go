@@ -44,6 +44,9 @@ func (p pair) settle(now time.Time) error {
 	return nil
 }
 
+// share is how many of n are the i-th's among so many.
+func share(n, i, among int) int { return n*(i+1)/among - n*i/among }
+
 // inMemory makes n negotiations with so many pairs of engines at a time.
 func inMemory(pairs int) func(ctx context.Context, x exchange, n int) (usage, error) {
 	return func(ctx context.Context, x exchange, n int) (usage, error) {
@@ -54,13 +57,12 @@ func inMemory(pairs int) func(ctx context.Context, x exchange, n int) (usage, er
 				return usage{}, err
 			}
 		}
-		share := func(i int) int { return n*(i+1)/pairs - n*i/pairs }
 		ended := make(chan error, pairs)
 		m := start()
 		for i, p := range list {
 			go func() {
 				var err error
-				for k := 0; k < share(i) && err == nil; k++ {
+				for k := 0; k < share(n, i, pairs) && err == nil; k++ {
 					if err = ctx.Err(); err == nil {
 						err = p.negotiate(time.Now(), k)
 					}
@@ -77,7 +79,7 @@ func inMemory(pairs int) func(ctx context.Context, x exchange, n int) (usage, er
 			return usage{}, err
 		}
 		for i, p := range list {
-			if err := verify(p[0], p[1], share(i)); err != nil {
+			if err := verify(p[0], p[1], share(n, i, pairs)); err != nil {
 				return usage{}, err
 			}
 		}

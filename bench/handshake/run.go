@@ -34,7 +34,7 @@ type Result struct {
 type Case struct {
 	Exchange string         `json:"exchange"` // of Exchanges()
 	What     string         `json:"what"`     // in full
-	Place    string         `json:"place"`    // Single, Several or Loopback
+	Place    string         `json:"place"`    // one of the places below
 	Pairs    int            `json:"pairs"`    // of engines at work
 	Rate     measure.Spread `json:"per_second"`
 	// CPU is of both ends, the kernel and the garbage collector; zero where the system does not tell.
@@ -47,9 +47,10 @@ type Case struct {
 
 // The places.
 const (
-	Single   = "memory, one pair"
-	Several  = "memory, all processors"
-	Loopback = "loopback UDP"
+	Single          = "memory, one pair"
+	Several         = "memory, a pair a processor"
+	Loopback        = "loopback UDP, one pair"
+	LoopbackSeveral = "loopback UDP, a pair a processor"
 )
 
 // ErrOptions is what every error about Options wraps.
@@ -108,7 +109,7 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 		cpus := runtime.GOMAXPROCS(0)
 		list = append(list, &bench{exchange: x, place: Single, pairs: 1, run: inMemory(1)}, &bench{exchange: x, place: Several, pairs: cpus, run: inMemory(cpus)})
 		if runtime.GOOS == "linux" { // elsewhere the loopback has one address, and the peers need one each
-			list = append(list, &bench{exchange: x, place: Loopback, pairs: 1, run: overLoopback})
+			list = append(list, &bench{exchange: x, place: Loopback, pairs: 1, run: overLoopback(1)}, &bench{exchange: x, place: LoopbackSeveral, pairs: cpus, run: overLoopback(cpus)})
 		}
 	}
 	res := Result{Schema: 1, Machine: measure.Here(), Negotiations: o.Negotiations, Rounds: o.Rounds}

@@ -30,5 +30,8 @@ func TestEstablishedForgetsMainMode(t *testing.T) {
 		if s.phase2 != nil {
 			t.Errorf("host %d keeps exchanges that are forgotten", n)
 		}
+		if s.cipher.encrypt != nil || s.cipher.decrypt != nil {
+			t.Errorf("host %d keeps expanded keys", n)
+		}
 	}
 }

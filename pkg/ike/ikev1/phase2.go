@@ -286,17 +286,20 @@ func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
 	}
 }
 
-// track keeps a quick mode that is under way or still answers duplicates; untrack forgets it. An SA seldom has one: it keeps no empty table.
+// track keeps a quick mode that is under way or still answers duplicates; untrack forgets it. An SA seldom has one: meanwhile it keeps no empty table
+// and no expanded keys.
 func (s *mainMode) track(q *quickMode) {
 	if s.phase2 == nil {
 		s.phase2 = map[uint32]*quickMode{}
 	}
 	s.phase2[q.id] = q
+	s.cipher.keep(true)
 }
 
 func (s *mainMode) untrack(q *quickMode) {
 	if delete(s.phase2, q.id); len(s.phase2) == 0 {
 		s.phase2 = nil
+		s.cipher.keep(false)
 	}
 }
 
