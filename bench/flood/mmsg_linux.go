@@ -32,7 +32,7 @@ func recvmmsg(fd int, list []mmsghdr, flags int) (int, error) {
 	return int(n), nil
 }
 
-// socket opens a UDP socket with large buffers. Reads that wait end after limit with EAGAIN.
+// socket opens a UDP socket with large buffers. Reads that wait end after limit with EAGAIN; 0: they go on waiting.
 func socket(at netip.AddrPort, limit time.Duration) (fd int, err error) {
 	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
 		return -1, err

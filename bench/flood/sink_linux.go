@@ -28,7 +28,7 @@ type sink struct {
 
 const (
 	depth   = 256                    // datagrams of one call
-	tick    = 200 * time.Millisecond // how often a silent sink looks up
+	nap     = 250 * time.Microsecond // between looks at sockets that had little
 	patient = 15 * time.Second       // until the first datagram
 	quiet   = 3 * time.Second        // after the last
 )
@@ -55,7 +55,7 @@ func Sink(ctx context.Context, o Options) (c Counts, err error) {
 
 func (s *sink) open() error {
 	for i := range s.o.Flows {
-		fd, err := socket(netip.AddrPortFrom(s.o.To, s.o.Port+uint16(i)), tick)
+		fd, err := socket(netip.AddrPortFrom(s.o.To, s.o.Port+uint16(i)), 0)
 		if err != nil {
 			return err
 		}
@@ -102,11 +102,15 @@ func (s *sink) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := s.wait()
+		n, err := s.look()
 		if err != nil {
 			return err
 		}
 		now := time.Now()
+		if n < depth {
+			// A sink that waited in recvmmsg would be woken for every datagram, at the cost of whoever delivers it.
+			_ = unix.Nanosleep(&unix.Timespec{Nsec: nap.Nanoseconds()}, nil)
+		}
 		switch silent := now.Sub(last); {
 		case n > 0:
 			last = now
@@ -119,17 +123,17 @@ func (s *sink) run(ctx context.Context) error {
 	return nil
 }
 
-// wait receives by every socket that has something, and returns how many datagrams came.
-func (s *sink) wait() (total int, err error) {
+// look receives by every socket that has something, without waiting, and returns how many datagrams came.
+func (s *sink) look() (total int, err error) {
 	if s.epoll < 0 {
-		return s.receive(s.fds[0], unix.MSG_WAITFORONE)
+		return s.receive(s.fds[0])
 	}
-	n, err := unix.EpollWait(s.epoll, s.ready, int(tick.Milliseconds()))
+	n, err := unix.EpollWait(s.epoll, s.ready, 0)
 	if err != nil && err != unix.EINTR {
 		return 0, err
 	}
 	for i := range max(n, 0) {
-		n, err := s.receive(int(s.ready[i].Fd), unix.MSG_DONTWAIT)
+		n, err := s.receive(int(s.ready[i].Fd))
 		if err != nil {
 			return 0, err
 		}
@@ -138,11 +142,11 @@ func (s *sink) wait() (total int, err error) {
 	return total, nil
 }
 
-func (s *sink) receive(fd, flags int) (int, error) {
+func (s *sink) receive(fd int) (int, error) {
 	for i := range s.list {
 		s.list[i].Namelen = unix.SizeofSockaddrInet4
 	}
-	n, err := recvmmsg(fd, s.list, flags)
+	n, err := recvmmsg(fd, s.list, unix.MSG_DONTWAIT)
 	if err == unix.EAGAIN || err == unix.EINTR {
 		return 0, nil
 	}
