@@ -1,173 +1,168 @@
 package classifier
 
 import (
+	"cmp"
 	"math"
 	"slices"
+	"unsafe"
 )
 
 const (
-	leafRules  = 8   // rules that are as quickly compared as split
-	sampleSize = 128 // rules that a split is judged by
+	leafRules  = 12  // rules that are as quickly compared as parted
+	sampleSize = 128 // rules that a plane is judged by
 	cuts       = 8   // planes that are tried in each dimension
+	slab       = 256 // nodes that are allocated at once, at most
 )
 
-// interval is what a filter takes of one dimension. The low word of an address counts only where the high words are equal: else it is any.
-func (f *Filter) interval(dim int) (from, to uint64) {
-	switch dim {
-	case dimSrcHi, dimSrcLo:
-		return f.Src.interval(dim - dimSrcHi)
-	case dimDstHi, dimDstLo:
-		return f.Dst.interval(dim - dimDstHi)
-	case dimSrcPort:
-		return f.SrcPorts.interval()
-	case dimDstPort:
-		return f.DstPorts.interval()
-	}
-	if f.Proto != 0 {
-		return uint64(f.Proto), uint64(f.Proto)
-	}
-	return 0, noProto
+// grower builds trees out of rules, which it sorts in place: the leaves are parts of the slice that it was given.
+type grower[R comparable, P rule[R]] struct {
+	nodes []node // room for more
+	depth int    // of the deepest leaf
+	whole int    // rules in all
 }
 
-func (p Ports) interval() (from, to uint64) {
-	if p.Given {
-		return uint64(p.From), uint64(p.To)
+// newGrower returns a grower for that many rules.
+func newGrower[R comparable, P rule[R]](rules int) *grower[R, P] { return &grower[R, P]{whole: rules} }
+
+// subtree builds the tree of rules, which it keeps and reorders. in is what the planes above leave, depth their number.
+func (g *grower[R, P]) subtree(rules []R, in region, depth int) (k kid) {
+	g.depth = max(g.depth, depth)
+	if len(rules) <= leafRules {
+		return g.leaf(rules, &in)
 	}
-	return 0, noPort
-}
-
-func (r Range) interval(word int) (from, to uint64) {
-	fromHi, fromLo := words(r.From)
-	toHi, toLo := words(r.To)
-	switch {
-	case word == 0:
-		return fromHi, toHi
-	case fromHi == toHi:
-		return fromLo, toLo
-	}
-	return 0, math.MaxUint64
-}
-
-// grower builds one tree. It moves positions only, so that building takes little more memory than the tree.
-type grower struct {
-	t      tree
-	filter func(pos uint32) *Filter
-}
-
-// grow builds the tree of the filters at some positions, which it reorders.
-func grow(at []uint32, six bool, filter func(pos uint32) *Filter) tree {
-	g := grower{filter: filter}
-	g.t.six = six
-	g.t.reserve(0, len(at))
-	g.t.root, g.t.best = g.subtree(at, make([]uint32, len(at)))
-	g.t.nodes, g.t.leaves = slices.Clip(slices.Clone(g.t.nodes)), slices.Clip(slices.Clone(g.t.leaves))
-	return g.t
-}
-
-// subtree builds the tree of the filters at some positions and returns its reference and best position. spare is as long as at.
-func (g *grower) subtree(at, spare []uint32) (ref int32, best uint32) {
-	if len(at) <= leafRules {
-		return g.leaf(at)
-	}
-	dim, plane, ok := g.choose(at)
+	dim, plane, ok := choose[R, P](rules)
 	if !ok {
-		return g.leaf(at)
+		return g.stack(rules, &in)
 	}
-	nl, nr := g.part(at, spare, dim, plane)
-	if !useful(nl, nr, len(at)-nl-nr) {
-		return g.leaf(at) // the sample misled
+	nl, nr := part[R, P](rules, dim, plane)
+	if !useful(nl, nr, len(rules)-nl-nr) {
+		return g.stack(rules, &in) // the sample misled
 	}
-	i := len(g.t.nodes)
-	g.t.nodes = append(g.t.nodes, node{})
-	n := node{at: plane, dim: uint8(dim)}
-	n.left, n.bestLeft = g.subtree(at[:nl], spare[:nl])
-	n.right, n.bestRight = g.subtree(at[nl:nl+nr], spare[nl:nl+nr])
-	n.across, n.top = g.subtree(at[nl+nr:], spare[nl+nr:])
-	g.t.nodes[i] = n
-	return int32(i), min(n.bestLeft, n.bestRight, n.top)
+	n := g.node()
+	n.at, n.dim, n.size = plane, uint8(dim), uint32(len(rules))
+	below, above := in, in
+	below[dim][1], above[dim][0] = plane-1, plane
+	sieve[R, P](&k, rules, &in)
+	n.kids[left] = g.subtree(rules[:nl], below, depth+1)
+	n.kids[right] = g.subtree(rules[nl:nl+nr], above, depth+1)
+	n.kids[across] = g.subtree(rules[nl+nr:], in, depth+1)
+	k.refer(n)
+	return k
 }
 
-// part reorders positions: of filters below the plane, at or above it, across; and says how many the first two are.
-func (g *grower) part(at, spare []uint32, dim int, plane uint64) (nl, nr int) {
-	across := 0
-	for _, pos := range at {
-		from, to := g.filter(pos).interval(dim)
+// refer makes k lead to a node.
+func (k *kid) refer(n *node) {
+	k.to, k.n = unsafe.Pointer(n), 0
+	k.best = min(n.kids[left].best, n.kids[right].best, n.kids[across].best)
+}
+
+// node returns a new node. Those of a large tree are allocated many at once.
+func (g *grower[R, P]) node() *node {
+	if len(g.nodes) == 0 {
+		g.nodes = make([]node, min(slab, g.whole/leafRules/4+1))
+	}
+	n := &g.nodes[0]
+	g.nodes = g.nodes[1:]
+	return n
+}
+
+// leaf sorts rules and refers to them.
+func (g *grower[R, P]) leaf(rules []R, in *region) kid {
+	byRank[R, P](rules)
+	return leafOf[R, P](rules, in)
+}
+
+func byRank[R any, P rule[R]](rules []R) {
+	slices.SortFunc(rules, func(a, b R) int { return cmp.Compare(P(&a).upper().rank, P(&b).upper().rank) })
+}
+
+// leafOf refers to sorted rules, at most maxLeaf.
+func leafOf[R any, P rule[R]](rules []R, in *region) (k kid) {
+	if len(rules) == 0 {
+		return kid{best: none}
+	}
+	sieve[R, P](&k, rules, in)
+	k.to, k.n, k.best = unsafe.Pointer(&rules[0]), uint16(len(rules)), uint32(P(&rules[0]).upper().rank>>32)
+	return k
+}
+
+// stack puts rules that no plane parts into leaves. Of equal filters only the first can ever match: the others lie across a node of their own,
+// where no look-up that found the first, or was held back by a sieve, comes.
+func (g *grower[R, P]) stack(rules []R, in *region) kid {
+	byRank[R, P](rules)
+	seen := make(map[R]bool, len(rules))
+	var others []R
+	firsts := rules[:0]
+	for _, r := range rules {
+		if b := P(&r).bare(); seen[b] {
+			others = append(others, r)
+		} else {
+			seen[b] = true
+			firsts = append(firsts, r)
+		}
+	}
+	copy(rules[len(firsts):], others)
+	k := g.atop(g.pile(firsts, in), g.pile(rules[len(firsts):], in))
+	if k.n == 0 && k.to != nil {
+		k.node().size = uint32(len(rules))
+	}
+	return k
+}
+
+// pile chains leaves of sorted rules, each as full as can be.
+func (g *grower[R, P]) pile(rules []R, in *region) kid {
+	k := kid{best: none}
+	for len(rules) > 0 {
+		from := (len(rules) - 1) / maxLeaf * maxLeaf
+		k = g.atop(leafOf[R, P](rules[from:], in), k)
+		rules = rules[:from]
+	}
+	return k
+}
+
+// atop makes a look-up go to top and, if that is of no avail, below.
+func (g *grower[R, P]) atop(top, below kid) (k kid) {
+	if below.to == nil {
+		return top
+	}
+	n := g.node()
+	n.kids[left].best = none
+	n.kids[right], n.kids[across] = top, below // nothing is below plane 0
+	k.refer(n)
+	k.open()
+	return k
+}
+
+// part reorders rules: those below the plane, at or above it, across; and says how many the first two are.
+func part[R any, P rule[R]](rules []R, dim int, plane uint64) (nl, nr int) {
+	end := len(rules)
+	for i := 0; i < end; {
+		from, to := P(&rules[i]).interval(dim)
 		switch {
 		case to < plane:
-			at[nl] = pos // never ahead of the reading
+			rules[i], rules[nl] = rules[nl], rules[i]
 			nl++
+			i++
 		case from >= plane:
-			spare[nr] = pos
-			nr++
+			i++
 		default:
-			across++
-			spare[len(spare)-across] = pos
+			end--
+			rules[i], rules[end] = rules[end], rules[i]
 		}
 	}
-	copy(at[nl:], spare[:nr])
-	copy(at[nl+nr:], spare[len(spare)-across:])
-	return nl, nr
-}
-
-// leaf appends the rules of the filters at some positions, lowest position first. Of equal filters only the first can ever match.
-func (g *grower) leaf(at []uint32) (ref int32, best uint32) {
-	best = none
-	slices.Sort(at)
-	kept := at
-	if len(at) > leafRules {
-		seen := make(map[Filter]bool, len(at))
-		kept = at[:0]
-		for _, pos := range at {
-			if f := g.filter(pos); !seen[*f] {
-				seen[*f] = true
-				kept = append(kept, pos)
-			}
-		}
-	}
-	if len(kept) > 0 {
-		best = kept[0]
-	}
-	g.t.addLeaf(kept, g.filter)
-	return leafRef(len(g.t.leaves) - 1), best
-}
-
-// addLeaf appends a leaf with the rules of the filters at some positions, lowest first.
-func (t *tree) addLeaf(at []uint32, filter func(pos uint32) *Filter) {
-	from := len(t.rules4) + len(t.rules6)
-	for _, pos := range at {
-		t.addRule(filter(pos), pos)
-	}
-	t.leaves = append(t.leaves, leaf{uint32(from), uint32(from + len(at))})
-}
-
-// addRule appends one filter in the form of its family.
-func (t *tree) addRule(f *Filter, pos uint32) {
-	l := limitsOf(f, pos)
-	if t.six {
-		r := rule6{limits: l}
-		r.srcFrom[0], r.srcFrom[1] = words(f.Src.From)
-		r.srcTo[0], r.srcTo[1] = words(f.Src.To)
-		r.dstFrom[0], r.dstFrom[1] = words(f.Dst.From)
-		r.dstTo[0], r.dstTo[1] = words(f.Dst.To)
-		t.rules6 = append(t.rules6, r)
-		return
-	}
-	_, srcSpan := f.Src.span()
-	_, dstSpan := f.Dst.span()
-	p := f.hosts()
-	t.rules4 = append(t.rules4, rule4{uint32(p[dimSrcLo]), uint32(srcSpan), uint32(p[dimDstLo]), uint32(dstSpan), l})
+	return nl, end - nl
 }
 
 // choose finds the plane that promises the cheapest look-ups, judged by a sample.
-func (g *grower) choose(at []uint32) (dim int, plane uint64, ok bool) {
-	n := min(len(at), sampleSize)
+func choose[R any, P rule[R]](rules []R) (dim int, plane uint64, ok bool) {
+	n := min(len(rules), sampleSize)
 	var from, to [sampleSize]uint64
 	var edges [2 * sampleSize]uint64
 	lowest := math.Inf(1)
 	for d := range dims {
 		es := edges[:0]
 		for i := range n {
-			from[i], to[i] = g.filter(at[i*len(at)/n]).interval(d)
+			from[i], to[i] = P(&rules[i*len(rules)/n]).interval(d)
 			if from[i] > 0 {
 				es = append(es, from[i])
 			}

@@ -1,8 +1,6 @@
 package classifier
 
 import (
-	"unsafe"
-
 	"github.com/goipsec/goipsec/pkg/packet"
 )
 
@@ -14,146 +12,152 @@ type Entry[V any] struct {
 
 // Index is an immutable snapshot that answers "which is the first of these entries that matches" without walking them.
 // It is safe for any number of concurrent readers and a look-up does not allocate. The zero Index is empty.
+//
+// Insert and Delete return another Index, which shares nearly all memory with the old one. The old one stays as it was.
 type Index[V any] struct {
-	values []V
-	four   family[pairs4]
-	six    family[pairs6]
+	values  vector[V]
+	free    *stack // positions that are not used
+	entries int
+	four    family4
+	six     family6
 }
 
-// family is the index of one address family; P is its pair map.
-type family[P any] struct {
-	pairs   P    // host pairs, no protocol or port: position
-	groupAt P    // host pairs with one: leaf of groups
-	groups  tree // leaves only
-	rest    tree
-}
+// Rank says which of several entries that match wins: the one with the lowest.
+type Rank uint64
+
+// RankOf is the rank that Build gives to the entry at a position. There is room for 2^32 - 1 ranks between two of these, and before the first.
+func RankOf(pos int) Rank { return Rank(rankOf(uint32(pos))) }
 
 // Build compiles entries, heaviest first: on several matches the lowest position wins. It keeps copies of the values and takes time in proportion to n log n,
-// and at most 2^31 entries. Filters that are not valid match nothing.
+// and fewer than 2^31 entries. Filters that are not valid match nothing.
 func Build[V any](entries []Entry[V]) *Index[V] {
-	x := &Index[V]{values: make([]V, len(entries))}
+	values := make([]V, len(entries))
 	for i := range entries {
-		x.values[i] = entries[i].Value
+		values[i] = entries[i].Value
 	}
+	x := &Index[V]{values: vectorOf(values), entries: len(entries)}
 	filter := func(pos uint32) *Filter { return &entries[pos].Filter }
-	four, six := kinds(uint32(len(entries)), filter)
-	x.four.pairs = *index(four, filter, newPairs4, &x.four.groupAt, &x.four.groups, &x.four.rest)
-	x.six.groups.six, x.six.rest.six = true, true
-	x.six.pairs = *index(six, filter, newPairs6, &x.six.groupAt, &x.six.groups, &x.six.rest)
+	pairs4, pairs6, rest4, rest6 := kinds(uint32(len(entries)), filter)
+	x.six.tree.six = true
+	x.four.build(pairs4, rest4, filter, hash4)
+	x.six.build(pairs6, rest6, filter, hash6)
 	return x
 }
 
-// sorted holds the positions of one family's filters by where they go, in ascending order.
-type sorted struct{ pairs, groups, rest []uint32 }
-
-// kinds says where each filter goes.
-func kinds(n uint32, filter func(pos uint32) *Filter) (four, six sorted) {
+// kinds says where each filter goes, in ascending order. A pair's reference is its position plus one.
+func kinds(n uint32, filter func(pos uint32) *Filter) (pairs4 []slot[pair4], pairs6 []slot[pair6], rest4, rest6 []uint32) {
 	for pos := range n {
 		f := filter(pos)
 		if !f.IsValid() {
 			continue
 		}
-		s := &six
-		if f.Src.From.Is4() {
-			s = &four
-		}
+		four, pair := f.Src.From.Is4(), f.isPair()
 		switch {
-		case f.IsHostPair():
-			s.pairs = append(s.pairs, pos)
-		case f.Src.IsHost() && f.Dst.IsHost():
-			s.groups = append(s.groups, pos)
+		case four && pair:
+			p := f.hosts()
+			pairs4 = append(pairs4, slot[pair4]{pair4Of(&p), pos + 1})
+		case pair:
+			p := f.hosts()
+			pairs6 = append(pairs6, slot[pair6]{pair6Of(&p), pos + 1})
+		case four:
+			rest4 = append(rest4, pos)
 		default:
-			s.rest = append(s.rest, pos)
+			rest6 = append(rest6, pos)
 		}
 	}
-	return four, six
+	return pairs4, pairs6, rest4, rest6
 }
 
-// index builds one family and returns its pair map.
-func index[P any, M interface {
-	*P
-	pairMap
-}](s sorted, filter func(pos uint32) *Filter, empty func(n int) P, groupAt *P, groups, rest *tree) M {
-	one := func(n int) pairMap {
-		m := empty(n)
-		return M(&m)
+// isPair reports whether f, which is valid, is between two hosts.
+func (f *Filter) isPair() bool { return f.Src.From == f.Src.To && f.Dst.From == f.Dst.To }
+
+// Insert returns an index that has the entry as well. Of several entries that match a packet the one of the lowest rank wins; of equal ranks, it is not
+// said which. A filter that is not valid changes nothing. The time does not depend on how many entries there are, but for
+// a logarithm; that holds for the mean of many changes.
+func (x *Index[V]) Insert(e Entry[V], rank Rank) *Index[V] {
+	f := &e.Filter
+	if !f.IsValid() {
+		return x
 	}
-	pairs := one(len(s.pairs))
-	for _, pos := range s.pairs {
-		p := filter(pos).hosts()
-		pairs.put(&p, pos)
+	next := *x
+	next.six.tree.six = true // the zero Index has it not
+	next.entries++
+	var pos uint32
+	pos, next.free = x.free.take(x.values.n)
+	next.values = x.values.with(pos, e.Value)
+	p := f.hosts()
+	switch four, pair := f.Src.From.Is4(), f.isPair(); {
+	case four && pair:
+		next.four = x.four.insertPair(pair4Of(&p), ruleOf[rule4](f, pos, uint64(rank)), hash4)
+	case four:
+		next.four = x.four.insert(ruleOf[rule4](f, pos, uint64(rank)))
+	case pair:
+		next.six = next.six.insertPair(pair6Of(&p), ruleOf[rule6](f, pos, uint64(rank)), hash6)
+	default:
+		next.six = next.six.insert(ruleOf[rule6](f, pos, uint64(rank)))
 	}
-	m, left := group(s.groups, filter, one, groups)
-	*groupAt = *m.(M)
-	*rest = grow(append(left, s.rest...), rest.six, filter)
-	return pairs.(M)
+	return &next
+}
+
+// Delete returns an index without the entry of a filter and rank, or x itself and false if there is none. It takes as long as Insert.
+func (x *Index[V]) Delete(f Filter, rank Rank) (*Index[V], bool) {
+	if !f.IsValid() {
+		return x, false
+	}
+	next := *x
+	var pos uint32
+	var ok bool
+	p := f.hosts()
+	switch four, pair := f.Src.From.Is4(), f.isPair(); {
+	case four && pair:
+		next.four, pos, ok = x.four.removePair(pair4Of(&p), ruleOf[rule4](&f, 0, uint64(rank)), hash4)
+	case four:
+		next.four, pos, ok = x.four.remove(ruleOf[rule4](&f, 0, uint64(rank)))
+	case pair:
+		next.six, pos, ok = x.six.removePair(pair6Of(&p), ruleOf[rule6](&f, 0, uint64(rank)), hash6)
+	default:
+		next.six, pos, ok = x.six.remove(ruleOf[rule6](&f, 0, uint64(rank)))
+	}
+	if !ok {
+		return x, false
+	}
+	var nothing V
+	next.values = x.values.with(pos, nothing)
+	next.free = &stack{pos, x.free}
+	next.entries--
+	return &next, true
 }
 
 // Lookup returns the value of the first entry that matches k.
 func (x *Index[V]) Lookup(k *packet.Key) (v V, ok bool) {
-	if pos, ok := x.Find(k); ok {
-		return x.values[pos], true
+	if h := x.find(k); h.pos != none {
+		return *x.values.at(h.pos), true
 	}
 	return v, false
 }
 
-// Find returns the position, in what Build was given, of the first entry that matches k.
+// Find returns the position, in what Build was given, of the first entry that matches k. Entries that were inserted have any positions that were free.
 func (x *Index[V]) Find(k *packet.Key) (pos int, ok bool) {
+	h := x.find(k)
+	return int(h.pos), h.pos != none
+}
+
+func (x *Index[V]) find(k *packet.Key) hit {
 	p := pointOf(k)
-	best := none
+	h := miss
 	switch {
 	case k.Src.Is4() && k.Dst.Is4():
-		best = x.four.pairs.find(&p)
-		if x.four.groups.promises(best) {
-			best = x.four.groups.leafOf(x.four.groupAt.find(&p), &p, best)
-		}
-		best = x.four.rest.first(&p, best)
+		pair := pair4Of(&p)
+		x.four.find(&p, hash4(pair), pair, &h)
 	case k.Src.Is6() && k.Dst.Is6():
-		best = x.six.pairs.find(&p)
-		if x.six.groups.promises(best) {
-			best = x.six.groups.leafOf(x.six.groupAt.find(&p), &p, best)
-		}
-		best = x.six.rest.first(&p, best)
+		pair := pair6Of(&p)
+		x.six.find(&p, hash6(pair), pair, &h)
 	}
-	return int(best), best != none
+	return h
 }
 
-// promises reports whether something better than best may be in t. A hash hit does not end the search: the same pair with a protocol or a port is heavier.
-func (t *tree) promises(best uint32) bool { return t.best < best && len(t.leaves) > 0 }
+// Len is the number of entries.
+func (x *Index[V]) Len() int { return x.entries }
 
-// leafOf looks through the leaf of that number, if there is one.
-func (t *tree) leafOf(number uint32, p *point, best uint32) uint32 {
-	if number == none {
-		return best
-	}
-	return t.scan(t.leaves[number], p, best)
-}
-
-// first is find from the root.
-func (t *tree) first(p *point, best uint32) uint32 {
-	if !t.promises(best) {
-		return best
-	}
-	return t.find(p, t.root, best)
-}
-
-// Len is the number of entries that Build was given.
-func (x *Index[V]) Len() int { return len(x.values) }
-
-// Bytes is the memory that the index holds, without what values point to.
-func (x *Index[V]) Bytes() int {
-	var v V
-	return len(x.values)*int(unsafe.Sizeof(v)) + x.four.pairs.bytes() + x.four.groupAt.bytes() + x.four.groups.bytes() + x.four.rest.bytes() +
-		x.six.pairs.bytes() + x.six.groupAt.bytes() + x.six.groups.bytes() + x.six.rest.bytes()
-}
-
-func (p *pairs4) bytes() int { return len(p.slots) * int(unsafe.Sizeof(slot4{})) }
-
-func (p *pairs6) bytes() int {
-	return len(p.slots)*int(unsafe.Sizeof(slot6{})) + cap(p.keys)*int(unsafe.Sizeof(key6{}))
-}
-
-func (t *tree) bytes() int {
-	return cap(t.nodes)*int(unsafe.Sizeof(node{})) + cap(t.leaves)*int(unsafe.Sizeof(leaf{})) +
-		cap(t.rules4)*int(unsafe.Sizeof(rule4{})) + cap(t.rules6)*int(unsafe.Sizeof(rule6{}))
-}
+// Bytes is the memory that the index holds, without what values point to. Indexes that came from each other share most of theirs.
+func (x *Index[V]) Bytes() int { return x.values.bytes() + x.four.bytes() + x.six.bytes() }

@@ -169,8 +169,8 @@ func TestGroupsOfOnePair(t *testing.T) {
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 	x := Build(entries)
 	checkAgainstTruth(t, x, entries, keys)
-	if n := len(x.four.groups.leaves); n != 30 || len(x.four.rest.nodes) == 0 || len(x.six.groups.leaves) == 0 || len(x.six.rest.nodes) == 0 {
-		t.Errorf("%d groups", n)
+	if x.four.groups.n != 45 || x.six.groups.n != 15 || x.four.census().rules != 15*(maxGroup+1) || x.six.census().rules != 5*(maxGroup+1) {
+		t.Errorf("%d and %d groups, %+v, %+v", x.four.groups.n, x.six.groups.n, x.four.census(), x.six.census())
 	}
 }
 
@@ -340,10 +340,7 @@ func BenchmarkClassBench(b *testing.B) {
 				x.Find(&keys[i&(1<<14-1)])
 				i++
 			}
-			big := 0
-			for _, l := range x.four.rest.leaves {
-				big = max(big, int(l.to-l.from))
-			}
+			big := x.four.census().largest
 			b.ReportMetric(float64(big), "largest-leaf")
 			b.ReportMetric(float64(x.Bytes())/float64(len(entries)), "B/rule")
 		})

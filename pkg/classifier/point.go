@@ -4,7 +4,7 @@ import "github.com/goipsec/goipsec/pkg/packet"
 
 // point is a key as numbers, one for each dimension that the tree may split. What could not be read has a number that no filter which
 // names a protocol or ports holds: 256 and 65536.
-type point [dims]uint64
+type point [8]uint64 // of which dims are used
 
 const (
 	dimSrcHi = iota // IPv4 addresses are numbers of 32 bits in the low words

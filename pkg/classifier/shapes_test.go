@@ -76,33 +76,61 @@ func shaped(name string, n int) ([]Entry[int], []packet.Key) {
 }
 
 // work is how many nodes and rules find looks at: the same walk with a counter.
-func (t *tree) work(p *point, ref int32, best uint32) (uint32, int) {
-	if ref < 0 {
-		l := t.leaves[-1-ref]
-		n := int(l.to - l.from)
-		if t.six {
-			return scan6(t.rules6[l.from:l.to], p, best), n
-		}
-		return scan4(t.rules4[l.from:l.to], p, best), n
+func (t *tree) work(p *point, k *kid, h *hit) int {
+	if !k.promises(h) || !k.passes(p) {
+		return 0
 	}
-	n := t.nodes[ref]
-	children := [2]int32{n.left, n.across}
-	promise := [2]uint32{n.bestLeft, n.top}
+	if k.n > 0 {
+		t.scan(p, k, h)
+		return int(k.n)
+	}
+	n := k.node()
+	if n == nil {
+		return 0
+	}
+	side, other := &n.kids[left], &n.kids[across]
 	if p[n.dim] >= n.at {
-		children[0], promise[0] = n.right, n.bestRight
+		side = &n.kids[right]
 	}
-	if promise[1] < promise[0] {
-		children[0], children[1] = children[1], children[0]
-		promise[0], promise[1] = promise[1], promise[0]
+	if other.best < side.best {
+		side, other = other, side
 	}
-	count := 1
-	for i := range children {
-		if promise[i] < best {
-			found, c := t.work(p, children[i], best)
-			best, count = found, count+c
+	return 1 + t.work(p, side, h) + t.work(p, other, h)
+}
+
+// work is that of all trees.
+func (f *family[K, R, P]) work(p *point, h *hit) (n int) {
+	for side := range f.cells {
+		n += f.tree.work(p, f.cells[side].root(prefixOf(p, side, f.tree.six)), h)
+	}
+	return n + f.tree.work(p, &f.tree.root, h)
+}
+
+// census counts what a tree is made of.
+type census struct{ nodes, leaves, rules, largest, depth int }
+
+func (f *family[K, R, P]) census() (c census) {
+	var walk func(k *kid, depth int)
+	walk = func(k *kid, depth int) {
+		c.depth = max(c.depth, depth)
+		if k.n > 0 {
+			c.leaves++
+			c.rules += int(k.n)
+			c.largest = max(c.largest, int(k.n))
+		} else if n := k.node(); n != nil {
+			c.nodes++
+			for i := range n.kids {
+				walk(&n.kids[i], depth+1)
+			}
 		}
 	}
-	return best, count
+	walk(&f.tree.root, 0)
+	for side := range f.cells {
+		for i := range f.cells[side].roots.n {
+			walk(f.cells[side].roots.at(uint32(i)), 0)
+		}
+	}
+	return c
 }
 
 func TestHardShapesEqualTruthInSublinearWork(t *testing.T) {
@@ -114,17 +142,21 @@ func TestHardShapesEqualTruthInSublinearWork(t *testing.T) {
 			checkAgainstTruth(t, x, entries, keys[:400])
 			total := 0
 			for i := range keys {
-				p := pointOf(&keys[i])
-				start := none
-				rest, groups := &x.six.rest, &x.six.groups
-				number := x.six.groupAt.find(&p)
+				p, h := pointOf(&keys[i]), miss
+				count := 0
 				if keys[i].Src.Is4() {
-					rest, groups, number = &x.four.rest, &x.four.groups, x.four.groupAt.find(&p)
+					f := x.four
+					f.tree.root, f.cells = kid{}, [2]cells{}
+					f.find(&p, hash4(pair4Of(&p)), pair4Of(&p), &h)
+					count = x.four.work(&p, &h)
+				} else {
+					f := x.six
+					f.tree.root, f.cells = kid{}, [2]cells{}
+					f.find(&p, hash6(pair6Of(&p)), pair6Of(&p), &h)
+					count = x.six.work(&p, &h)
 				}
-				start = groups.leafOf(number, &p, start)
-				pos, count := rest.work(&p, rest.root, start)
-				if got, ok := x.Find(&keys[i]); ok != (pos != none) || ok && got != int(pos) {
-					t.Fatalf("the counted walk finds %d, Find %d", pos, got)
+				if got, ok := x.Find(&keys[i]); ok != (h.pos != none) || ok && got != int(h.pos) {
+					t.Fatalf("the counted walk finds %d, Find %d", h.pos, got)
 				}
 				total += count
 			}
@@ -133,26 +165,37 @@ func TestHardShapesEqualTruthInSublinearWork(t *testing.T) {
 			if mean > n/20 {
 				t.Errorf("a look-up among %d filters looks at %d nodes and rules", n, mean)
 			}
-			if nodes := len(x.four.rest.nodes) + len(x.six.rest.nodes); nodes > n {
+			if nodes := x.four.census().nodes + x.six.census().nodes; nodes > n {
 				t.Errorf("%d nodes for %d filters", nodes, n)
 			}
 		})
 	}
 }
 
-func TestEqualFiltersShareARule(t *testing.T) {
+// TestEqualFiltersAreWalkedOnce has filters of which only the first can match, as long as it is there.
+func TestEqualFiltersAreWalkedOnce(t *testing.T) {
 	f := filter(t, "10.0.0.0/8 any tcp")
 	entries := make([]Entry[int], 1000)
 	for i := range entries {
 		entries[i] = Entry[int]{f, i}
 	}
 	x := Build(entries)
-	if len(x.four.rest.rules4) != 1 {
-		t.Errorf("%d rules", len(x.four.rest.rules4))
-	}
 	k := packet.Key{Src: num4(10 << 24), Dst: num4(1), Proto: 6, Flags: packet.ProtoKnown}
-	if v, ok := x.Lookup(&k); v != 0 || !ok {
-		t.Errorf("entry %d", v)
+	p, h := pointOf(&k), miss
+	if work := x.four.work(&p, &h); work > 2 {
+		t.Errorf("%d nodes and rules", work)
+	}
+	for i := range entries {
+		if v, ok := x.Lookup(&k); v != i || !ok {
+			t.Fatalf("entry %d, want %d", v, i)
+		}
+		var ok bool
+		if x, ok = x.Delete(f, RankOf(i)); !ok {
+			t.Fatalf("entry %d is not there", i)
+		}
+	}
+	if _, ok := x.Lookup(&k); ok || x.Len() != 0 {
+		t.Error("something is left")
 	}
 }
 
@@ -164,10 +207,13 @@ func TestPairLookupsDoNotGrow(t *testing.T) {
 		for _, k := range pairKeys(2 * n) { // half of them are not there
 			p := pointOf(&k)
 			if k.Src.Is4() {
-				m := &x.four.pairs
-				for i := hash4(uint32(p[dimSrcLo]), uint32(p[dimDstLo])) & m.mask; ; i = (i + 1) & m.mask {
+				m, key := &x.four.hosts, pair4Of(&p)
+				h := hash4(key)
+				a, b := m.page(h)
+				page := m.top[a][b]
+				for i := home(h, len(page)); ; i = (i + 1) % len(page) {
 					probes++
-					if s := m.slots[i]; s.pos == 0 || s.src == uint32(p[dimSrcLo]) && s.dst == uint32(p[dimDstLo]) {
+					if s := page[i]; s.ref == 0 || s.key == key {
 						break
 					}
 				}
@@ -217,10 +263,7 @@ func BenchmarkShapes(b *testing.B) {
 			entries, keys := shaped(name, n)
 			b.Run(name, func(b *testing.B) {
 				x := Build(entries)
-				big := uint32(0)
-				for _, l := range append(x.four.rest.leaves, x.six.rest.leaves...) {
-					big = max(big, l.to-l.from)
-				}
+				big := max(x.four.census().largest, x.six.census().largest)
 				i := 0
 				for b.Loop() {
 					x.Find(&keys[i%len(keys)])
