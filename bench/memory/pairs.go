@@ -93,10 +93,9 @@ func (o *owner) pair(i int) error {
 	}
 	f, now, id := o.filters[i], time.Now(), uint64(i+1)
 	life := sa.Limits(policy.DefaultSeconds, 0, o.encr, false, 0.5)
-	out := sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: seal, Local: here, Remote: there(i), Lifetime: life,
-		Selector: f.Filter, ID: id, Rule: f.Rule.Name}, now)
+	out := sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: seal, Local: here, Remote: there(i), Lifetime: life}, now)
 	in := sa.NewInbound(sa.InboundConfig{SPI: spi, Protocol: suite.ESP, Mode: suite.Tunnel, Opener: open, Local: here, Remote: there(i), Lifetime: life,
-		Selector: f.Filter.Mirror(), ID: id, Rule: f.Rule.Name}, now)
+		Selector: f.Filter.Mirror(), ID: id}, now)
 	if err := o.db.Install(in); err != nil {
 		return err
 	}

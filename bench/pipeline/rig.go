@@ -109,8 +109,7 @@ func (r *rig) outbound() error {
 		return err
 	}
 	b := &dataplane.Bundle{Mode: suite.Tunnel, MTU: outerMTU, Child: 1}
-	b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: r.spi, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: sealer, Local: outerHere, Remote: outerThere, ESN: true,
-		Selector: filter, ID: 1}, time.Now())
+	b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: r.spi, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: sealer, Local: outerHere, Remote: outerThere, ESN: true}, time.Now())
 	b.Outer = b.ESP.Config()
 	if !r.plane.Install("bench", dataplane.Pair{Local: innerHere, Remote: innerThere}, b) {
 		return errors.New("pipeline: the SA was not installed")

@@ -109,7 +109,7 @@ func TestRFC4301Section5_2BundleNeedsBothSAs(t *testing.T) {
 }
 
 func install(s *side, e *entry, b *Bundle) error {
-	sel := b.Outer.Selector
+	sel := e.filter.Filter
 	if !s.plane.Install(e.filter.ID, Pair{sel.Src.From, sel.Dst.From}, b) {
 		return sa.ErrSPI
 	}

@@ -254,6 +254,6 @@ func closeDuringEverything(t *testing.T, round int) {
 func (w *world) bundle(f classifier.Filter) *Bundle {
 	seal, _ := sealer(w.t, 0x1000)
 	out := sa.NewOutbound(sa.OutboundConfig{SPI: 0x1000, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: seal, Local: netip.AddrPortFrom(w.a.addr[0], 4500),
-		Remote: netip.AddrPortFrom(w.b.addr[0], 4500), Selector: f, ID: 1}, w.now)
+		Remote: netip.AddrPortFrom(w.b.addr[0], 4500)}, w.now)
 	return &Bundle{Mode: suite.Tunnel, MTU: 1500, Child: 1, ESP: out, Outer: out.Config()}
 }

@@ -166,9 +166,8 @@ func TestF17SequenceNumbersEndInTheDataPlane(t *testing.T) {
 		key := bytes.Repeat([]byte{9}, suite.AESGCM16.KeyMatLen(128))
 		seal, err := esp.NewSealer(suite.AESGCM16, key, 0, nil, 0x1000, esn, bytes.NewReader(make([]byte, 64)))
 		check(t, err)
-		f := w.defaultFilter(s)
 		out := sa.NewOutbound(sa.OutboundConfig{SPI: 0x1000, Protocol: suite.ESP, Mode: s.mode, Sealer: seal, Local: netip.AddrPortFrom(w.a.addr[0], 4500),
-			Remote: netip.AddrPortFrom(w.b.addr[0], 4500), ESN: esn, Selector: f, ID: 1, FirstSequence: last}, w.now)
+			Remote: netip.AddrPortFrom(w.b.addr[0], 4500), ESN: esn, FirstSequence: last}, w.now)
 		if !w.a.plane.Install("f", Pair{}, &Bundle{Mode: s.mode, MTU: 1500, Child: 1, ESP: out, Outer: out.Config()}) {
 			t.Fatal("the bundle was not installed")
 		}

@@ -236,7 +236,7 @@ func (w *world) pair(from, to *side, s setup, f classifier.Filter, spi uint32) {
 		check(w.t, err)
 		open, err := ah.NewOpener(suite.HMACSHA256_128, key, spi+1, s.esn)
 		check(w.t, err)
-		b.AH = sa.NewOutbound(sa.OutboundConfig{SPI: spi + 1, Protocol: suite.AH, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Selector: f, ID: 1, Lifetime: outer}, w.now)
+		b.AH = sa.NewOutbound(sa.OutboundConfig{SPI: spi + 1, Protocol: suite.AH, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Lifetime: outer}, w.now)
 		under = sa.NewInbound(sa.InboundConfig{SPI: spi + 1, Protocol: suite.AH, Mode: s.mode, Opener: open, Local: remote, Remote: local, ESN: s.esn, Selector: f, ID: 1, Bundled: s.esp, Lifetime: outer}, w.now)
 		check(w.t, to.db.InstallManual(under))
 		b.Outer = b.AH.Config()
@@ -252,7 +252,7 @@ func (w *world) pair(from, to *side, s setup, f classifier.Filter, spi uint32) {
 		check(w.t, err)
 		open, err := esp.NewOpener(encr, key, integ, ikey, spi, s.esn)
 		check(w.t, err)
-		b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Selector: f, ID: 1, Lifetime: inner}, w.now)
+		b.ESP = sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: s.mode, Sealer: seal, Local: local, Remote: remote, ESN: s.esn, Lifetime: inner}, w.now)
 		in := sa.NewInbound(sa.InboundConfig{SPI: spi, Protocol: suite.ESP, Mode: s.mode, Opener: open, Local: remote, Remote: local, ESN: s.esn, Selector: f, ID: 1, Under: under, Lifetime: inner}, w.now)
 		check(w.t, to.db.InstallManual(in))
 		if b.Outer == nil {

@@ -63,10 +63,10 @@ func buildChild(info *isakmp.ChildSA, rule *policy.Rule, pathMTU int, now time.T
 			life.SoftTime, life.HardTime, life.SoftBytes, life.HardBytes = 0, 0, 0, 0
 		}
 		out := sa.NewOutbound(sa.OutboundConfig{SPI: k.SPIOut, Protocol: k.Protocol, Mode: info.Mode, Sealer: seal, Local: info.Local,
-			Remote: info.Remote, ESN: info.ESN, Lifetime: life, Selector: info.Selector, ID: info.ID, Rule: info.Rule}, now)
+			Remote: info.Remote, ESN: info.ESN, Lifetime: life}, now)
 		in := sa.NewInbound(sa.InboundConfig{SPI: k.SPIIn, Protocol: k.Protocol, Mode: info.Mode, Opener: open, Local: info.Local,
 			Remote: info.Remote, ESN: info.ESN, Lifetime: life, Window: window(rule), Under: under, Selector: info.Selector.Mirror(),
-			Bundled: k.Protocol == suite.AH && len(info.Protocols) > 1, ID: info.ID, Rule: info.Rule}, now)
+			Bundled: k.Protocol == suite.AH && len(info.Protocols) > 1, ID: info.ID}, now)
 		c.in[i], under = in, in
 		if k.Protocol == suite.AH {
 			c.bundle.AH = out

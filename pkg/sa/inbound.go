@@ -33,8 +33,7 @@ type InboundConfig struct {
 	// HighestSequence is the highest number that counts as received: 0, but in tests.
 	HighestSequence uint64
 	Selector        classifier.Filter // as inbound packets look: Src is remote
-	ID              uint64            // of the child SA, shared with its outbound half
-	Rule            string
+	ID              uint64            // of the child SA
 }
 
 // Inbound is one inbound SA. The way of a packet (RFC 4303 §3.4):
@@ -51,13 +50,13 @@ type Inbound struct {
 	mu       sync.Mutex
 	run      inboundRun
 	window   window
-	noReplay bool   // anti-replay is off
-	failures uint64 // wrong ICVs in a row (for resynchronisation)
-	spare    []byte // copy of a packet that is tried under several sequence numbers
+	noReplay bool    // anti-replay is off
+	failures uint64  // wrong ICVs in a row (for resynchronisation)
+	spare    *[]byte // copy of a packet that is tried under several sequence numbers; nil until there was one
 
 	packets, bytes, highest atomic.Uint64
-	drops                   [Reasons]atomic.Uint64
-	used                    atomic.Int64 // nanoseconds after created
+	drops                   atomic.Pointer[dropCounts] // nil until there was one; made under mu
+	used                    atomic.Int64               // nanoseconds after created
 	soft                    atomic.Bool
 	remote                  atomic.Pointer[netip.AddrPort]
 }
@@ -67,6 +66,18 @@ type inboundRun struct {
 	age                     time.Duration // of the SA, at the time of the run
 	packets, bytes, highest uint64
 	used                    bool // a packet passed in this run
+}
+
+// dropCounts are refused packets by reason. Most SAs never have any.
+type dropCounts [Reasons]atomic.Uint64
+
+func (i *Inbound) drop(r Reason) {
+	d := i.drops.Load()
+	if d == nil {
+		d = new(dropCounts)
+		i.drops.Store(d)
+	}
+	d[r].Add(1)
 }
 
 // NewInbound makes an inbound SA that is born now. It is found by packets only after DB.Install.
@@ -114,7 +125,7 @@ func (i *Inbound) Open(pkt []byte, hlen int, now time.Time) (off, n int, next ui
 func (i *Inbound) OpenNext(pkt []byte, hlen int) (off, n int, next uint8, fresh bool, err error) {
 	off, n, next, fresh, err = i.open(pkt, hlen)
 	if err != nil {
-		i.drops[ReasonOf(err)].Add(1)
+		i.drop(ReasonOf(err))
 		return 0, 0, 0, false, err
 	}
 	i.run.packets++

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -24,9 +23,6 @@ type OutboundConfig struct {
 	Lifetime      Lifetime
 	// FirstSequence is the last sequence number that counts as used: 0, but in tests of exhaustion.
 	FirstSequence uint64
-	Selector      classifier.Filter // as outbound packets look: Src is local
-	ID            uint64            // of the child SA, shared with its inbound half
-	Rule          string
 }
 
 // Outbound is one outbound SA. The way of a packet:

@@ -17,14 +17,17 @@ func (i *Inbound) resyncDue() bool {
 // resync opens the packet under seq, then under the same low half with higher high halves. It returns the sequence number that proved right.
 // All those numbers lie right of the window, so accepting one places the window there, with everything below it lost.
 func (i *Inbound) resync(pkt []byte, hlen int, seq uint64) (off, n int, next uint8, right uint64, err error) {
-	i.spare = append(i.spare[:0], pkt...)
+	if i.spare == nil {
+		i.spare = new([]byte)
+	}
+	*i.spare = append((*i.spare)[:0], pkt...)
 	off, n, next, err = i.config.Opener.Open(pkt, hlen, seq)
 	for try := 0; err != nil && try < resyncTries && seq <= maxSequenceESN-1<<32; try++ {
 		seq += 1 << 32
 		if i.window.check(seq) != nil {
 			continue
 		}
-		copy(pkt, i.spare)
+		copy(pkt, *i.spare)
 		off, n, next, err = i.config.Opener.Open(pkt, hlen, seq)
 	}
 	return off, n, next, seq, err

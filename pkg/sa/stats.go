@@ -35,8 +35,10 @@ func (i *Inbound) Stats(now time.Time) Stats {
 		Packets: i.packets.Load(), Bytes: i.bytes.Load(), Sequence: i.highest.Load(),
 		Age: now.Sub(i.created), LastUsed: lastUsed(i.created, i.used.Load()),
 	}
-	for r := range i.drops {
-		s.Drops[r] = i.drops[r].Load()
+	if d := i.drops.Load(); d != nil {
+		for r := range d {
+			s.Drops[r] = d[r].Load()
+		}
 	}
 	return s
 }
