@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	svg "github.com/ajstarks/svgo"
@@ -39,6 +40,8 @@ const (
 	barHigh = 16
 	top     = 54 // where bars begin
 	charBig = 7  // about the width of a letter
+
+	noteStep = 14 // from one line of the note to the next
 )
 
 const font = "font-family:sans-serif;font-size:12px;fill:#222"
@@ -57,7 +60,8 @@ func (c Chart) SVG(w io.Writer) error {
 	const right = 150 // room for the figures behind the longest bar
 	x := func(v float64) int { return left + int(math.Round(v/end*float64(width-left-right))) }
 	bottom := top + rowStep*len(c.Bars)
-	height := bottom + 62
+	note := wrap(c.Note, width/6)
+	height := bottom + 50 + noteStep*len(note)
 
 	s := svg.New(e)
 	s.Start(width, height, `role="img"`)
@@ -73,7 +77,9 @@ func (c Chart) SVG(w io.Writer) error {
 	for i, b := range c.Bars {
 		c.bar(s, b, top+rowStep*i, left, x)
 	}
-	s.Text(16, height-8, c.Note, font+";font-size:10px;fill:#666")
+	for i, line := range note {
+		s.Text(16, bottom+54+noteStep*i, line, font+";font-size:10px;fill:#666")
+	}
 	s.End()
 	return e.err
 }
@@ -96,6 +102,18 @@ func (c Chart) bar(s *svg.SVG, b Bar, y, left int, x func(float64) int) {
 	s.Line(x(v.Min), middle-4, x(v.Min), middle+4, whisker)
 	s.Line(x(v.Max), middle-4, x(v.Max), middle+4, whisker)
 	s.Text(x(max(v.Max, v.Median))+8, middle+4, v.Text(decimals(v.Median)), font)
+}
+
+// wrap breaks text into lines of at most n letters, longer words left whole.
+func wrap(text string, n int) (lines []string) {
+	for _, word := range strings.Fields(text) {
+		if last := len(lines) - 1; last >= 0 && utf8.RuneCountInString(lines[last])+1+utf8.RuneCountInString(word) <= n {
+			lines[last] += " " + word
+			continue
+		}
+		lines = append(lines, word)
+	}
+	return lines
 }
 
 // tick is the distance of the lines: 1, 2 or 5 times a power of ten, so that four to ten of them reach v.

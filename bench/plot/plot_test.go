@@ -104,6 +104,14 @@ func TestSVGOfAnything(t *testing.T) {
 	})
 }
 
+func TestWrap(t *testing.T) {
+	for text, want := range map[string]string{"": "", "a b": "a b", "aaa bbb cc d": "aaa bbb|cc d", "a longerword b": "a|longerword|b", "µµµ µµµ": "µµµ µµµ"} {
+		if got := strings.Join(wrap(text, 7), "|"); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
 func TestTick(t *testing.T) {
 	for v, want := range map[float64]float64{0: 1, math.Inf(1): 1, math.NaN(): 1, 6: 1, 1: 0.1, 2.1: 0.5, 1.5: 0.2, 12: 2, 99: 10, 450000: 50000} {
 		if got := tick(v); math.Abs(got-want) > want/1e9 {
