@@ -1,15 +1,6 @@
 #include "textflag.h"
 #include "macros_amd64.h"
 
-DATA reversal<>+0(SB)/8, $0x08090A0B0C0D0E0F
-DATA reversal<>+8(SB)/8, $0x0001020304050607
-GLOBL reversal<>(SB), RODATA|NOPTR, $16
-
-// What a bit that is shifted out of 128 comes back as, low and high: x^128 = x^127 + x^126 + x^121 + 1 with the bits reversed.
-DATA wrap<>+0(SB)/8, $0x0000000000000001
-DATA wrap<>+8(SB)/8, $0xC200000000000000
-GLOBL wrap<>(SB), RODATA|NOPTR, $16
-
 // func subWord(word uint32) uint32
 // The last round with a key of zeros substitutes the bytes; four columns that are alike do not mind their rows being shifted.
 TEXT ·subWord(SB), NOSPLIT, $0-12
@@ -38,7 +29,7 @@ encipher:
 	DECQ        CX
 	JNZ         encipher
 	VAESENCLAST 16(SI), X13, X13
-	VPSHUFB     reversal<>(SB), X13, X13
+	VPSHUFB     ·reverse(SB), X13, X13
 
 	// H·x: every product of reversed numbers is off by one bit, and this makes up for it. The bit that falls out makes a mask.
 	VPSRLQ  $63, X13, X8
@@ -48,13 +39,12 @@ encipher:
 	VPSHUFD $0xEE, X8, X8
 	VPXOR   X9, X9, X9
 	VPSUBQ  X8, X9, X8
-	VPAND   wrap<>(SB), X8, X8
+	VPAND   ·polynomial(SB), X8, X8
 	VPXOR   X8, X13, X13
 	VMOVDQU X13, POWER1(R8)
 
 	// Each power is the one before times H.
-	MOVQ         $0xC200000000000000, AX
-	VPBROADCASTQ AX, Z28
+	VPBROADCASTQ ·polynomial+8(SB), Z28
 	VMOVDQA      X13, X7
 	LEAQ         POWER1(R8), DI
 	MOVQ         $16, CX
@@ -81,9 +71,8 @@ TEXT ·hash(SB), NOSPLIT, $0-32
 	MOVQ            sum+8(FP), DI
 	MOVQ            blocks+16(FP), SI
 	MOVQ            n+24(FP), CX
-	VBROADCASTI32X4 reversal<>(SB), Z15
-	MOVQ            $0xC200000000000000, AX
-	VPBROADCASTQ    AX, Z28
+	VBROADCASTI32X4 ·reverse(SB), Z15
+	VPBROADCASTQ    ·polynomial+8(SB), Z28
 	VMOVDQU         (DI), X13
 	VPSHUFB         X15, X13, X13
 	LEAQ            POWER16(R8), R14

@@ -1,0 +1,197 @@
+#include "textflag.h"
+#include "macros_amd64.h"
+
+// func seal(key *gcm, dst, src *byte, n int, nonce, additional *byte, length int, tag *block)
+TEXT ·seal(SB), NOSPLIT, $0-64
+	MOVQ key+0(FP), R8
+	MOVQ nonce+32(FP), R9
+	MOVQ dst+8(FP), DI
+	MOVQ src+16(FP), SI
+	MOVQ n+24(FP), CX
+	MOVQ additional+40(FP), R10
+	MOVQ length+48(FP), R11
+	MOVQ tag+56(FP), R12
+	BEGIN(noaad)
+	CMPQ CX, $128
+	JBE  small
+
+	ROUND4(Z17)
+	ROUND4(Z18)
+	ROUND4(Z19)
+	ROUND4(Z20)
+	ROUND4(Z21)
+	ROUND4(Z22)
+	ROUND4(Z23)
+	ROUND4(Z24)
+	ROUND4(Z25)
+	LONGER(ROUND4, first)
+
+first:
+	CMPQ CX, $256
+	JBE  final
+
+	// The first stride has 240 bytes: its text moves up by a lane, and down again.
+	VPXORQ    Z8, Z8, Z8
+	VMOVDQU64 16(SI), Z4
+	VALIGNQ   $6, Z8, Z4, Z4
+	LASTROUND(Z4, Z8, Z0)
+	LASTROUND(64(SI), Z9, Z1)
+	LASTROUND(128(SI), Z10, Z2)
+	LASTROUND(192(SI), Z11, Z3)
+	VMOVDQA64 X0, X30
+	VALIGNQ   $2, Z0, Z0, Z4
+	VMOVDQU8  Z4, K1, 16(DI)
+	VMOVDQU64 Z1, 64(DI)
+	VMOVDQU64 Z2, 128(DI)
+	VMOVDQU64 Z3, 192(DI)
+	VPSHUFB.Z Z15, Z0, K6, Z4
+	LEAQ      POWER16(R8), R14
+	SECOND
+	NEXTSTRIDE
+	JMP       next
+
+	// Any other.
+stride:
+	LASTROUND((SI), Z8, Z0)
+	LASTROUND(64(SI), Z9, Z1)
+	LASTROUND(128(SI), Z10, Z2)
+	LASTROUND(192(SI), Z11, Z3)
+	VMOVDQU64 Z0, (DI)
+	VMOVDQU64 Z1, 64(DI)
+	VMOVDQU64 Z2, 128(DI)
+	VMOVDQU64 Z3, 192(DI)
+	VPSHUFB   Z15, Z0, Z4
+
+next:
+	VPSHUFB Z15, Z1, Z5
+	VPSHUFB Z15, Z2, Z6
+	VPSHUFB Z15, Z3, Z7
+	ADDQ    $256, SI
+	ADDQ    $256, DI
+	SUBQ    $256, CX
+	COUNTERS4
+	CMPQ    CX, $256
+	JBE     last
+	AESHASH4(ROUND4, ADD, stride)
+	JMP     stride
+
+	// The last stride enciphers no more vectors than it has.
+last:
+	CMPQ CX, $128
+	JBE  last2
+	CMPQ CX, $192
+	JBE  last3
+	AESHASH4(ROUND4, ADD, final)
+
+	// 129 to 256 bytes whose key stream is ready, all but the last round.
+final:
+	LASTPOWERS
+	LENGTHPRODUCT
+	CMPQ CX, $192
+	JBE  final3
+	LASTMASK(192)
+	VMOVDQU8.Z (SI)(R10*1), K1, Z4
+	VMOVDQU64  (BX), Z5
+	VPERMQ     Z4, Z5, Z4
+	VMOVDQU8.Z 192(SI), K2, Z7
+	LASTROUND(Z4, Z8, Z0)
+	LASTROUND(64(SI), Z9, Z1)
+	LASTROUND(128(SI), Z10, Z2)
+	LASTROUND(Z7, Z11, Z3)
+	VMOVDQU8   Z0, K5, Z30
+	VMOVDQU64  64(BX), Z5
+	VPERMQ     Z0, Z5, Z4
+	VMOVDQU8   Z4, K1, (DI)(R10*1)
+	VMOVDQU64  Z1, 64(DI)
+	VMOVDQU64  Z2, 128(DI)
+	VMOVDQU8   Z3, K2, 192(DI)
+	VMOVDQU8.Z Z3, K2, Z7
+	VPSHUFB.Z  Z15, Z0, K6, Z4
+	VPSHUFB    Z15, Z1, Z5
+	VPSHUFB    Z15, Z2, Z6
+	VPSHUFB    Z15, Z7, Z7
+	HASH4(ADDLENGTH)
+	TAG
+	RET
+
+last3:
+	AESHASH4(ROUND3, ADD, ready3)
+
+ready3:
+	LASTPOWERS
+	LENGTHPRODUCT
+
+	// 129 to 192
+final3:
+	LASTMASK(128)
+	VMOVDQU8.Z (SI)(R10*1), K1, Z4
+	VMOVDQU64  (BX), Z5
+	VPERMQ     Z4, Z5, Z4
+	VMOVDQU8.Z 128(SI), K2, Z6
+	LASTROUND(Z4, Z8, Z0)
+	LASTROUND(64(SI), Z9, Z1)
+	LASTROUND(Z6, Z10, Z2)
+	VMOVDQU8   Z0, K5, Z30
+	VMOVDQU64  64(BX), Z5
+	VPERMQ     Z0, Z5, Z4
+	VMOVDQU8   Z4, K1, (DI)(R10*1)
+	VMOVDQU64  Z1, 64(DI)
+	VMOVDQU8   Z2, K2, 128(DI)
+	VMOVDQU8.Z Z2, K2, Z6
+	VPSHUFB.Z  Z15, Z0, K6, Z4
+	VPSHUFB    Z15, Z1, Z5
+	VPSHUFB    Z15, Z6, Z6
+	LOW3
+	MIDDLE3
+	REDUCELOW
+	HIGH3
+	REDUCEMIDDLE
+	FOLD
+	TAG
+	RET
+
+last2:
+	AESHASH4(ROUND2, ADD, final2)
+	JMP final2
+
+	// 112 bytes at most are a message of two vectors.
+small:
+	ROUND2(Z17)
+	ROUND2(Z18)
+	ROUND2(Z19)
+	ROUND2(Z20)
+	ROUND2(Z21)
+	ROUND2(Z22)
+	ROUND2(Z23)
+	ROUND2(Z24)
+	ROUND2(Z25)
+	LONGER(ROUND2, final2)
+
+	// 1 to 128, and none in a message that is empty
+final2:
+	LASTPOWERS
+	LENGTHPRODUCT
+	MASKS
+	VMOVDQU8.Z (SI)(R10*1), K1, Z4
+	VMOVDQU8.Z (SI)(R11*1), K2, Z5
+	VMOVDQU64  (BX), Z6
+	VMOVDQU64  64(BX), Z7
+	VPERMQ     Z4, Z6, Z4
+	LASTROUND(Z4, Z8, Z0)
+	LASTROUND(Z5, Z9, Z1)
+	VMOVDQU8   Z0, K5, Z30
+	VMOVDQU8.Z Z0, K6, Z4
+	VMOVDQU8.Z Z1, K2, Z5
+	VPERMQ     Z0, Z7, Z0
+	VPSHUFB    Z15, Z4, Z4
+	VPSHUFB    Z15, Z5, Z5
+	VMOVDQU8   Z0, K1, (DI)(R10*1)
+	VMOVDQU8   Z1, K2, (DI)(R11*1)
+	LOW2
+	MIDDLE2
+	REDUCELOW
+	HIGH2
+	REDUCEMIDDLE
+	FOLD
+	TAG
+	RET
