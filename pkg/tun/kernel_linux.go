@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goipsec/goipsec/pkg/uring"
 )
 
 // kernel is the TUN device of Linux.
@@ -13,6 +15,7 @@ type kernel struct {
 	*monitored
 	raw     syscall.RawConn
 	offload Offload
+	ringed  bool
 	wake    int // an eventfd that Close makes readable
 	in      reader
 	out     writer
@@ -31,8 +34,13 @@ func newKernel(d Device, o Options) (*kernel, error) {
 		unix.Close(k.wake)
 		return nil, err
 	}
-	k.in.init(k.wake)
-	k.out.init()
+	var in, out *uring.Ring
+	if !o.NoRing {
+		_ = k.raw.Control(func(fd uintptr) { in, out = rings(int(fd)) })
+	}
+	k.in.init(k.wake, in)
+	k.out.init(out)
+	k.ringed = in != nil
 	return k, nil
 }
 
@@ -55,11 +63,31 @@ func (k *kernel) setOffload(o Options) (err error) {
 	return errors.Join(failed, err)
 }
 
+// rings makes a ring for each direction, or none where there is no io_uring or it cannot do without waiting for fd.
+func rings(fd int) (in, out *uring.Ring) {
+	in, err := uring.New(2 * maxReads)
+	if err != nil {
+		return nil, nil
+	}
+	in.TryRead(fd, make([]byte, vnetLen), 0)
+	err = in.Enter(1)
+	if res, ok := in.Next(); err == nil && ok && res.N == -int32(unix.EAGAIN) { // the device is down and has nothing to read
+		if out, err = uring.New(maxWrites); err == nil {
+			return in, out
+		}
+	}
+	in.Close()
+	return nil, nil
+}
+
 func (k *kernel) Offload() Offload { return k.offload }
 
 // Describe implements Described.
 func (k *kernel) Describe() string {
 	ways := []string{"readv"}
+	if k.ringed {
+		ways[0] = "io_uring"
+	}
 	if k.offload.TCP {
 		ways = append(ways, "TSO")
 	}
@@ -75,7 +103,13 @@ func (k *kernel) Close() error {
 		k.closed.Store(true)
 		_, _ = unix.Write(k.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 		k.closeErr = k.Device.Close()
-		unix.Close(k.wake) // nobody is left who could wait for it
+		// Nobody is left within a read or a write, and nobody gets in again.
+		unix.Close(k.wake)
+		for _, r := range [...]*uring.Ring{k.in.ring, k.out.ring} {
+			if r != nil {
+				r.Close()
+			}
+		}
 	})
 	return k.closeErr
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -27,7 +28,7 @@ type rig struct {
 // change is what a rig does to the packets that it was given, before it writes them.
 type change func([]Packet) []Packet
 
-func newRig(t *testing.T, v variant, here, there string, mtu int) *rig {
+func newRig(t testing.TB, v variant, here, there string, mtu int) *rig {
 	t.Helper()
 	testnet.NeedTUN(t)
 	p, q := netip.MustParsePrefix(here), netip.MustParsePrefix(there)
@@ -84,9 +85,10 @@ func (r *rig) forward(from, to PacketDevice, f change, done chan struct{}) {
 }
 
 func packetRoom(n int) []Packet {
-	packets := make([]Packet, n)
+	const room = Headroom + MaxDatagram + 1 + 176 // not a power of two, so that the caches like them
+	packets, arena := make([]Packet, n), make([]byte, n*room)
 	for i := range packets {
-		packets[i] = Packet{Buf: make([]byte, Headroom+MaxDatagram+1), Off: Headroom}
+		packets[i] = Packet{Buf: arena[i*room : (i+1)*room : (i+1)*room], Off: Headroom}
 	}
 	return packets
 }
@@ -125,11 +127,14 @@ type variant struct {
 }
 
 var variants = map[string]variant{
-	"whole":      {},
-	"scattered":  {f: scattered},
-	"no offload": {o: Options{NoOffload: true}},
-	"cut":        {unwilling: true},
-	"scraps":     {f: scattered, unwilling: true},
+	"ring":                {},
+	"ring, scattered":     {f: scattered},
+	"ring, no offload":    {o: Options{NoOffload: true}},
+	"ring, unwilling":     {unwilling: true},
+	"no ring":             {o: Options{NoRing: true}},
+	"no ring, scattered":  {o: Options{NoRing: true}, f: scattered},
+	"no ring, no offload": {o: Options{NoRing: true, NoOffload: true}},
+	"unwilling, scraps":   {o: Options{NoRing: true}, f: scattered, unwilling: true},
 }
 
 func eachVariant(t *testing.T, f func(t *testing.T, v variant)) {
@@ -144,7 +149,11 @@ var families = map[string][2]string{"IPv4": {"10.5.0.1/24", "10.5.0.2/24"}, "IPv
 func TestTCPThroughTheDeviceArrivesByteForByte(t *testing.T) {
 	eachVariant(t, func(t *testing.T, v variant) {
 		for family, addrs := range families {
-			for _, mtu := range []int{1280, 1400, 9000, 65535} {
+			mtus := []int{1280, 65535}
+			if v.o.NoRing {
+				mtus = []int{1400, 9000}
+			}
+			for _, mtu := range mtus {
 				t.Run(family, func(t *testing.T) {
 					r := newRig(t, v, addrs[0], addrs[1], mtu)
 					r.exchange(t, 4<<20)
@@ -272,8 +281,29 @@ func readUntil(d Device, done chan<- error) {
 	}
 }
 
+// eachRing runs f for a device with io_uring, where there is any, and for one without.
+func eachRing(t *testing.T, f func(t *testing.T, d Device)) {
+	for name, o := range map[string]Options{"ring": {}, "no ring": {NoRing: true}} {
+		t.Run(name, func(t *testing.T) {
+			testnet.NeedTUN(t)
+			d, err := CreateWith("tun7", 1400, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			if s := d.(Described).Describe(); o.NoRing && !strings.HasPrefix(s, "readv, TSO") {
+				t.Error("it is described as", s)
+			}
+			f(t, d)
+		})
+	}
+}
+
 func TestCloseWakesAReaderOfPackets(t *testing.T) {
-	d := create(t, "tun7")
+	eachRing(t, closeWakes)
+}
+
+func closeWakes(t *testing.T, d Device) {
 	done := make(chan error)
 	go readUntil(d, done)
 	if err := d.Close(); err != nil {
@@ -293,7 +323,10 @@ func TestCloseWakesAReaderOfPackets(t *testing.T) {
 }
 
 func TestF9ADeletedDeviceIsGoneForAReaderOfPackets(t *testing.T) {
-	d := create(t, "tun7")
+	eachRing(t, deletedIsGone)
+}
+
+func deletedIsGone(t *testing.T, d Device) {
 	done := make(chan error)
 	go readUntil(d, done)
 	deleteLink(t, "tun7")

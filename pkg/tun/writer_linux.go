@@ -4,11 +4,13 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goipsec/goipsec/pkg/packet"
+	"github.com/goipsec/goipsec/pkg/uring"
 )
 
 // maxPieces is how many pieces one system call can write (IOV_MAX).
@@ -44,81 +46,146 @@ type writer struct {
 	packets []Packet
 	done    int // how many of packets were looked at
 	err     error
-	iovs    []unix.Iovec
 	call    func(fd uintptr) bool // made once, so that a write allocates nothing
+
+	// queued are the packets whose writes the ring has not been told of yet, and pieces what they consist of, one after the other.
+	ring   *uring.Ring // nil without io_uring
+	queued []queued
+	pieces []unix.Iovec
 
 	// refuses says, by kind of superpacket, that the kernel takes none of them.
 	refuses [256]bool
 	cutter  *cutter
 }
 
-func (w *writer) init() { w.call = w.drain }
+// queued is the write of one packet.
+type queued struct {
+	packet      *Packet
+	first, last int // its pieces
+	errno       syscall.Errno
+}
 
-// drain writes the packets one by one, each by one system call.
+func (w *writer) init(ring *uring.Ring) {
+	w.ring, w.call = ring, w.drain
+	w.queued, w.pieces = make([]queued, 0, maxWrites), make([]unix.Iovec, 0, 2*maxPieces)
+}
+
+// maxWrites is how many writes are handed over at a time.
+const maxWrites = 64
+
+// drain writes the packets, many by one system call where there is a ring.
 func (w *writer) drain(fd uintptr) bool {
 	for ; w.done < len(w.packets); w.done++ {
 		p := &w.packets[w.done]
-		err := w.write(fd, p)
-		if p.Failed = err != nil; p.Failed && w.err == nil {
-			w.err = err
+		p.Failed = false
+		super := p.Segment > 0 && (len(p.More) > 0 || p.N > p.Segment)
+		if !super {
+			p.ordinary()
+		} else if err := p.super(); err != nil {
+			w.fail(p, err)
+			continue
 		}
+		if super && (w.refuses[p.kind()] || len(p.More) >= maxPieces) {
+			w.flush(fd)
+			w.cut(fd, p)
+			continue
+		}
+		if len(w.queued) == maxWrites || len(w.pieces)+1+len(p.More) > cap(w.pieces) {
+			w.flush(fd)
+		}
+		w.queue(p)
 	}
+	w.flush(fd)
 	return true
 }
 
-func (w *writer) write(fd uintptr, p *Packet) error {
-	if p.Segment == 0 || len(p.More) == 0 && p.N <= p.Segment {
-		p.ordinary()
-		w.iovs = append(w.iovs[:0], iovec(p.Buf[p.Off-vnetLen:p.Off+p.N]))
-		return w.writev(fd)
+// kind is what the offload header of a superpacket says.
+func (p *Packet) kind() uint8 { return p.Buf[p.Off-vnetLen+1] &^ unix.VIRTIO_NET_HDR_GSO_ECN }
+
+func (w *writer) fail(p *Packet, err error) {
+	p.Failed = true
+	if w.err == nil {
+		w.err = err
 	}
-	if err := p.super(); err != nil {
-		return err
-	}
-	kind := p.Buf[p.Off-vnetLen+1] &^ unix.VIRTIO_NET_HDR_GSO_ECN
-	if w.refuses[kind] || len(p.More) >= maxPieces {
-		return w.cut(fd, p)
-	}
-	w.iovs = append(w.iovs[:0], iovec(p.Buf[p.Off-vnetLen:p.Off+p.N]))
-	for _, m := range p.More {
-		if len(m) > 0 {
-			w.iovs = append(w.iovs, iovec(m))
-		}
-	}
-	err := w.writev(fd)
-	if err != unix.EIO && err != unix.EINVAL && err != unix.EMSGSIZE {
-		return err
-	}
-	// EINVAL is said of kinds that this kernel does not know, EIO also by a device that is down: that is seen by what becomes of the datagrams.
-	single := w.cut(fd, p)
-	if single == nil && err == unix.EINVAL {
-		w.refuses[kind] = true
-	}
-	return single
 }
 
-func (w *writer) writev(fd uintptr) error {
-	for {
-		_, _, errno := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&w.iovs[0])), uintptr(len(w.iovs)))
-		switch errno {
-		case 0:
-			return nil
-		case unix.EINTR:
-			continue
+func (w *writer) queue(p *Packet) {
+	first := len(w.pieces)
+	w.pieces = append(w.pieces, iovec(p.Buf[p.Off-vnetLen:p.Off+p.N]))
+	for _, m := range p.More {
+		if len(m) > 0 {
+			w.pieces = append(w.pieces, iovec(m))
 		}
-		return errno
+	}
+	w.queued = append(w.queued, queued{packet: p, first: first, last: len(w.pieces)})
+}
+
+// flush writes what is queued. The kernel works through a ring's requests in their order, because none of them can block.
+func (w *writer) flush(fd uintptr) {
+	if len(w.queued) > 1 && w.ring != nil {
+		w.flushRing(int(fd))
+	} else {
+		for i := range w.queued {
+			q := &w.queued[i]
+			q.errno = writev(fd, w.pieces[q.first:q.last])
+		}
+	}
+	for i := range w.queued {
+		if q := &w.queued[i]; q.errno != 0 {
+			w.refused(fd, q.packet, q.errno)
+		}
+	}
+	w.queued, w.pieces = w.queued[:0], w.pieces[:0]
+}
+
+func (w *writer) flushRing(fd int) {
+	for i := range w.queued {
+		q := &w.queued[i]
+		w.ring.TryWritev(fd, w.pieces[q.first:q.last], uint64(i))
+		q.errno = unix.EIO
+	}
+	if err := w.ring.Enter(len(w.queued)); err != nil { // it does not happen; from here on it goes without
+		w.ring, w.err = nil, errors.Join(errRing, err)
+		return
+	}
+	for res, ok := w.ring.Next(); ok; res, ok = w.ring.Next() {
+		w.queued[res.ID].errno = syscall.Errno(max(0, -res.N))
+	}
+}
+
+// refused decides about a packet that the kernel did not take.
+func (w *writer) refused(fd uintptr, p *Packet, errno syscall.Errno) {
+	super := p.Buf[p.Off-vnetLen+1] != unix.VIRTIO_NET_HDR_GSO_NONE
+	if !super || errno != unix.EIO && errno != unix.EINVAL && errno != unix.EMSGSIZE {
+		w.fail(p, errno)
+		return
+	}
+	// EINVAL is said of kinds that this kernel does not know, EIO also by a device that is down: that shows in what becomes of the datagrams.
+	w.cut(fd, p)
+	if !p.Failed && errno == unix.EINVAL {
+		w.refuses[p.kind()] = true
+	}
+}
+
+func writev(fd uintptr, pieces []unix.Iovec) syscall.Errno {
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&pieces[0])), uintptr(len(pieces)))
+		if errno != unix.EINTR {
+			return errno
+		}
 	}
 }
 
 // cutter is what writing the datagrams of a superpacket singly needs.
 type cutter struct {
 	buf    [Headroom + 40 + MaxDatagram]byte // an IPv6 header counts for itself
+	piece  [1]unix.Iovec
 	header packet.Header
 	super  packet.Super
 }
 
 // cut writes the datagrams of a superpacket one by one.
-func (w *writer) cut(fd uintptr, p *Packet) error {
+func (w *writer) cut(fd uintptr, p *Packet) {
 	if w.cutter == nil {
 		w.cutter = new(cutter)
 	}
@@ -127,22 +194,23 @@ func (w *writer) cut(fd uintptr, p *Packet) error {
 	for _, m := range p.More {
 		whole = append(whole, m...)
 	}
-	if err := c.header.Parse(whole); err != nil {
-		return err
+	err := c.header.Parse(whole)
+	if err == nil {
+		err = c.super.Init(whole, &c.header, p.Segment)
 	}
-	if err := c.super.Init(whole, &c.header, p.Segment); err != nil {
-		return err
+	if err != nil {
+		w.fail(p, err)
+		return
 	}
-	for at, d := Headroom, c.super.Next(); d != nil; d = c.super.Next() {
-		one := Packet{Buf: c.buf[:], Off: at, N: len(d)}
-		one.ordinary() // over the end of the datagram before, which is written
-		w.iovs = append(w.iovs[:0], iovec(c.buf[at-vnetLen:at+len(d)]))
-		if err := w.writev(fd); err != nil {
-			return err
+	for at, d := Headroom, c.super.Next(); d != nil; at, d = at+p.Segment, c.super.Next() {
+		head := c.buf[at-vnetLen : at+len(d)]
+		clear(head[:vnetLen]) // the end of the datagram before, which is written
+		c.piece[0] = iovec(head)
+		if errno := writev(fd, c.piece[:]); errno != 0 {
+			w.fail(p, errno)
+			return
 		}
-		at += p.Segment
 	}
-	return nil
 }
 
 // iovec makes b, which must not be empty, a piece of what readv or writev moves.
