@@ -65,6 +65,17 @@ power:
 	VZEROUPPER
 	RET
 
+// VECTOR loads what there is of the next vector. An empty one is looked for where the first one is.
+#define VECTOR(at, k, z) \
+	SUBQ       $64, CX;       \
+	LEAQ       at(SI), R10;   \
+	CMOVQLE    SI, R10;       \
+	CMOVQLE    R9, CX;        \
+	BZHIQ      CX, DX, AX;    \
+	KMOVQ      AX, k;         \
+	VMOVDQU8.Z (R10), k, z;   \
+	VPSHUFB    Z15, z, z
+
 // func hash(key *gcm, sum *block, blocks *byte, n int)
 TEXT ·hash(SB), NOSPLIT, $0-32
 	MOVQ            key+0(FP), R8
@@ -93,27 +104,38 @@ stride:
 	SUBQ      $256, CX
 	JGE       stride
 
-	// What is left, block by block.
+	// What is left: t blocks, of which the first needs H^t.
 rest:
 	ADDQ $256, CX
 	JZ   done
+	MOVQ $-1, DX
+	XORL R9, R9
+	LEAQ (POWER1+16)(R8), R14
+	SUBQ CX, R14
 
-block:
-	VMOVDQU    (SI), X4
-	VPSHUFB    X15, X4, X4
-	VPXOR      X13, X4, X13
-	VMOVDQU    POWER1(R8), X12
-	VPCLMULQDQ $0x01, X12, X13, X9
-	VPCLMULQDQ $0x10, X12, X13, X11
-	VPCLMULQDQ $0x00, X12, X13, X8
-	VPCLMULQDQ $0x11, X12, X13, X10
-	VPXOR      X11, X9, X9
+	BZHIQ      CX, DX, AX
+	KMOVQ      AX, K1
+	VMOVDQU8.Z (SI), K1, Z4
+	VPSHUFB    Z15, Z4, Z4
+	CMPQ       CX, $64
+	JBE        few
+	VECTOR(64, K2, Z5)
+	VECTOR(128, K3, Z6)
+	VECTOR(192, K4, Z7)
+	HASH4(ADD)
+	JMP done
+
+	// One vector: the powers for others would lie beyond the key.
+few:
+	VPXORQ     Z4, Z13, Z13
+	VPCLMULQDQ $0x00, (R14), Z13, Z8
+	VPCLMULQDQ $0x01, (R14), Z13, Z9
+	VPCLMULQDQ $0x10, (R14), Z13, Z11
+	VPXORQ     Z11, Z9, Z9
+	VPCLMULQDQ $0x11, (R14), Z13, Z10
 	REDUCELOW
 	REDUCEMIDDLE
-	VMOVDQA    X10, X13
-	ADDQ       $16, SI
-	SUBQ       $16, CX
-	JNZ        block
+	FOLD
 
 done:
 	VPSHUFB X15, X13, X13
