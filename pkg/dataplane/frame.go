@@ -242,10 +242,13 @@ func (o *outbound) id() uint16 {
 	}
 }
 
-// limit counts a packet that the SA would not seal and says so to the owner.
+// limit counts a packet that the SA would not seal and says so to the owner, once a batch: an event for each packet of a flood would leave no room for others.
 func (o *outbound) limit(b *Bundle) bool {
 	o.p.count.add(OutboundLimit)
-	o.p.tell(Event{Kind: Expired, Child: b.Child})
+	if o.over != b {
+		o.over = b
+		o.p.tell(Event{Kind: Expired, Child: b.Child})
+	}
 	return false
 }
 

@@ -49,6 +49,7 @@ type inbound struct {
 	// came from elsewhere than the SA's peer did.
 	sa    *sa.Inbound
 	moved bool
+	over  *sa.Inbound // the owner was told in this batch that it is used up
 	// lastFit is the selector key that last fitted lastSA: the segments of one flow share the answer, for an SA's selectors never change.
 	lastFit packet.Key
 	lastSA  *sa.Inbound
@@ -95,6 +96,7 @@ func (in *inbound) batch(msgs []netio.Message) {
 		in.message(&msgs[i])
 	}
 	in.endRun()
+	in.over = nil
 	in.flush()
 }
 
@@ -188,7 +190,8 @@ func (in *inbound) open(buf []byte, off, n, hlen int, proto suite.Protocol, unde
 	payload, length, next, fresh, err := s.OpenNext(buf[off:off+n], hlen)
 	if err != nil {
 		c.inbound[sa.ReasonOf(err)].Add(1)
-		if err == sa.ErrHardLimit {
+		if err == sa.ErrHardLimit && in.over != s { // once a batch, as on the way out
+			in.over = s
 			in.p.tell(Event{Kind: Expired, Child: s.Config().ID})
 		}
 		return

@@ -18,7 +18,7 @@ func (s *side) told(kind EventKind) (n int) {
 	return n
 }
 
-// RFC 4301 §4.4.2.1: after a sleep that outlasts an SA's hard lifetime not one packet more is sealed under it, or taken.
+// RFC 4301 §4.4.2.1: after a sleep that outlasts an SA's hard lifetime not one packet more is sealed under it, or taken. The owner is told once a batch.
 func TestRFC4301Section4_4_2_1NoPacketPastTheHardLifetime(t *testing.T) {
 	for _, s := range []setup{{mode: suite.Tunnel, esp: true, life: sa.Lifetime{HardTime: time.Hour}},
 		{mode: suite.Tunnel, esp: true, udp: true, life: sa.Lifetime{HardTime: time.Hour}},
@@ -26,16 +26,19 @@ func TestRFC4301Section4_4_2_1NoPacketPastTheHardLifetime(t *testing.T) {
 		{mode: suite.Transport, esp: true, ah: true, life: sa.Lifetime{HardTime: time.Hour}}} {
 		w := newWorld(t)
 		w.protect(s)
-		w.a.send(s.inner(w, 100))
-		w.now = w.now.Add(2 * time.Hour)
 		w.a.send(s.inner(w, 100), s.inner(w, 100))
-		if n := len(w.wire.Captured()); n != 1 {
-			t.Errorf("%+v: %d packets left after the end of the SA", s, n-1)
+		before := len(w.wire.Captured())
+		w.now = w.now.Add(2 * time.Hour)
+		for batch := range uint64(2) {
+			w.a.send(s.inner(w, 100), s.inner(w, 100), s.inner(w, 100))
+			if n, told := w.a.plane.count.Count(OutboundLimit), w.a.told(Expired); n != 3*(batch+1) || told != 1 {
+				t.Errorf("%+v: told %d times of %d packets: %v", s, told, n, w.a.plane.count.Drops())
+			}
 		}
-		if w.a.plane.count.Count(OutboundLimit) != 2 || w.a.told(Expired) != 2 {
-			t.Errorf("%+v: %v", s, w.a.plane.count.Drops())
+		if n := len(w.wire.Captured()) - before; before == 0 || n != 0 {
+			t.Errorf("%+v: %d packets left before the end of the SA, %d after it", s, before, n)
 		}
-		if got := w.b.receive(); len(got) != 0 || w.b.told(Expired) != 1 {
+		if got := w.b.receive(); len(got) != 0 || w.b.told(Expired) != 1 || w.b.plane.count.Refused(sa.HardLimit) != 2 {
 			t.Errorf("%+v: %d packets were taken: %v", s, len(got), w.b.plane.count.Drops())
 		}
 		w.a.conserve()

@@ -56,6 +56,7 @@ type outbound struct {
 	batches uint64 // begun; what a slot knows from another batch is forgotten
 	super   packet.Super
 	checked *Bundle      // its limits were looked at in this batch
+	over    *Bundle      // the owner was told in this batch that it is used up
 	locked  *sa.Outbound // the SA of the run in hand: its lock is ours until another's packet comes, or flush
 }
 
@@ -99,7 +100,7 @@ func (o *outbound) begin() {
 	o.now = o.p.cfg.Clock()
 	o.snap = o.p.snapshot.Load()
 	o.batches++
-	o.checked = nil
+	o.checked, o.over = nil, nil
 }
 
 // readTUN reads the device until it is closed. An error that is not the device's end is counted and read over (F9).
