@@ -33,7 +33,7 @@ func openClear(o Options) (Conn, error) {
 	}
 	for _, r := range c.both() {
 		// An IPv6 socket for protocol 255 would receive it; nobody reads here.
-		_ = r.raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 0) })
+		_ = r.set(unix.SOL_SOCKET, unix.SO_RCVBUF, 0)
 	}
 	return c, nil
 }
@@ -47,10 +47,7 @@ func (c *clearConn) ignorePathCache() error {
 		if i == 1 {
 			level, option = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER
 		}
-		err := r.raw.Control(func(fd uintptr) {
-			errs = append(errs, unix.SetsockoptInt(int(fd), level, option, unix.IP_PMTUDISC_PROBE))
-		})
-		errs = append(errs, err)
+		errs = append(errs, r.set(level, option, unix.IP_PMTUDISC_PROBE))
 	}
 	return errors.Join(errs...)
 }

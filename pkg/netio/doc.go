@@ -5,9 +5,8 @@
 // Each socket is a Conn that moves batches of Messages. On Linux one system call moves up to MaxBatch of them, and a run of equally
 // long datagrams to one peer travels as a single message (segmentation and receive offload). Elsewhere UDP works one datagram a call.
 //
-// The life of a Conn: open it, read in one goroutine, write from any number, Close. A read tries the kernel first and waits in the
-// runtime's poller only when there is nothing, so that a busy socket is never parked and an idle one holds neither a thread nor a
-// processor of the runtime's. Close wakes the reader, which then reports net.ErrClosed. All other errors of ReadBatch are temporary.
+// The life of a Conn: open it, read in one goroutine, write from any number, Close. On Linux the
+// reader's thread waits in the kernel: to be woken by way of the runtime's poller costs more than a system call does. Close wakes the reader, which then reports net.ErrClosed. All other errors of ReadBatch are temporary.
 //
 // Errors of writing concern single datagrams and never stop a batch. Errors that a host on the path could cause by a forged ICMP
 // message (connection refused, host unreachable) are never reported: the sockets do not ask for them. What routers say about the

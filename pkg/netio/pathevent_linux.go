@@ -59,7 +59,7 @@ func openICMP(family int, o Options) (*socket, error) {
 			unix.Close(fd)
 			return nil, err
 		}
-		return s, s.finish(fd, "icmp", netip.AddrPortFrom(netip.IPv4Unspecified(), 0))
+		return s, s.finish(fd, netip.AddrPortFrom(netip.IPv4Unspecified(), 0))
 	}
 	fd, err := newSocket(family, unix.SOCK_RAW, unix.IPPROTO_ICMPV6, o)
 	if err != nil {
@@ -75,7 +75,7 @@ func openICMP(family int, o Options) (*socket, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return s, s.finish(fd, "icmp6", netip.AddrPortFrom(netip.IPv6Unspecified(), 0))
+	return s, s.finish(fd, netip.AddrPortFrom(netip.IPv6Unspecified(), 0))
 }
 
 // read passes on what parses until the socket is closed.

@@ -49,7 +49,7 @@ func openRaw(proto int, local netip.Addr, o Options) (*rawConn, error) {
 	}
 	c := &rawConn{proto: uint8(proto)}
 	c.opts = o
-	if err := c.finish(fd, "raw", netip.AddrPortFrom(local, 0)); err != nil {
+	if err := c.finish(fd, netip.AddrPortFrom(local, 0)); err != nil {
 		return nil, explainRaw(proto, fmt.Errorf("address %v: %w", local, err))
 	}
 	c.local = netip.AddrPortFrom(c.local.Addr(), 0) // the kernel reports the protocol as the port

@@ -17,9 +17,6 @@ type receiver struct {
 	control []byte
 	room    int // octets of control for each message
 	want    int
-	got     int
-	errno   syscall.Errno
-	call    func(fd uintptr) bool // made once, so that a read allocates nothing
 }
 
 func newReceiver(controlRoom int) *receiver {
@@ -31,26 +28,21 @@ func newReceiver(controlRoom int) *receiver {
 		h.SetIovlen(1)
 		h.Control = &r.control[i*controlRoom]
 	}
-	r.call = r.recvmmsg
 	return r
 }
 
-// recvmmsg does not block: the poller calls it again when there is something to read.
-func (r *receiver) recvmmsg(fd uintptr) (done bool) {
+// recvmmsg waits for the first message only. This thread waits in the kernel: to leave that to the runtime's poller and be woken by it costs more.
+func (r *receiver) recvmmsg(fd int) (got int, _ syscall.Errno) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.want), unix.MSG_WAITFORONE, 0, 0)
 		switch errno {
 		case 0:
-			r.got, r.errno = int(n), 0
-			return true
-		case unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
+			return int(n), 0
+		case unix.EINTR, unix.EAGAIN, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
 			// What an ICMP message, which anybody may forge, left on the socket. Reading the error has cleared it.
 			continue
-		case unix.EAGAIN:
-			return false
 		}
-		r.got, r.errno = 0, errno
-		return true
+		return 0, errno
 	}
 }
 
@@ -73,13 +65,18 @@ func (r *receiver) receive(s *socket, msgs []Message, skip int) (int, error) {
 	if r.want == 0 {
 		return 0, nil
 	}
-	if err := s.raw.Read(r.call); err != nil {
-		return 0, s.closedError(err)
+	if !s.enter() {
+		return 0, net.ErrClosed
 	}
-	if r.errno != 0 {
-		return 0, &net.OpError{Op: "read", Net: "ip", Err: r.errno}
+	got, errno := r.recvmmsg(s.fd)
+	s.leave()
+	switch {
+	case s.closed.Load(): // what was read may be the sign of it, a datagram out of nothing
+		return 0, net.ErrClosed
+	case errno != 0:
+		return 0, &net.OpError{Op: "read", Net: "ip", Err: errno}
 	}
-	return r.got, nil
+	return got, nil
 }
 
 // damaged reports whether the kernel had to cut message i or its control data.

@@ -3,6 +3,7 @@ package netio
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -36,16 +37,12 @@ type sender struct {
 	controls [MaxBatch][controlRoom]byte
 	items    []item
 	from, to int
-	sent     int
-	errno    syscall.Errno
-	call     func(fd uintptr) bool
 	lost     []bool // by Message: some part of it was not sent
 	errs     []error
 }
 
 var senders = sync.Pool{New: func() any {
 	s := &sender{}
-	s.call = s.sendmmsg
 	for i := range s.hdrs {
 		s.hdrs[i].Name = &s.names[i][0]
 		s.hdrs[i].Iov = &s.iovs[i]
@@ -80,14 +77,13 @@ func (s *sender) fill(at int, o outlet) int {
 	return at + n
 }
 
-// sendmmsg sends the headers from s.from to s.to. It is called with the socket's write lock held.
-func (s *sender) sendmmsg(fd uintptr) bool {
+// sendmmsg sends the headers from s.from to s.to.
+func (s *sender) sendmmsg(fd int) (sent int, _ syscall.Errno) {
 	for waited := false; ; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.hdrs[s.from])), uintptr(s.to-s.from), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&s.hdrs[s.from])), uintptr(s.to-s.from), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
-			s.sent, s.errno = int(n), 0
-			return true
+			return int(n), 0
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
@@ -99,8 +95,7 @@ func (s *sender) sendmmsg(fd uintptr) bool {
 				continue
 			}
 		}
-		s.sent, s.errno = 0, errno
-		return true
+		return 0, errno
 	}
 }
 
@@ -137,32 +132,34 @@ func (s *sender) sendAll(o outlet) error {
 
 // sendFilled sends what fill has prepared for items.
 func (s *sender) sendFilled(o outlet, items []item) error {
-	refusals := 0
+	refusals, sock := 0, o.base()
 	for s.from, s.to = 0, len(items); s.from < s.to; {
-		if err := o.base().raw.Write(s.call); err != nil {
-			return o.base().closedError(err)
+		if !sock.enter() {
+			return net.ErrClosed
 		}
-		if s.errno == 0 {
-			s.from += s.sent
+		sent, errno := s.sendmmsg(sock.fd)
+		sock.leave()
+		if errno == 0 {
+			s.from += sent
 			continue
 		}
 		it := &items[s.from]
-		switch s.errno {
+		switch errno {
 		case unix.EAGAIN:
 			for i := s.from; i < s.to; i++ {
-				s.drop(o.base(), &items[i])
+				s.drop(sock, &items[i])
 			}
 			return nil
 		case unix.ENOBUFS, unix.ENOMEM:
-			s.drop(o.base(), it)
+			s.drop(sock, it)
 		case unix.ECONNREFUSED, unix.EHOSTUNREACH:
 			// Perhaps an ICMP message's, which the failed call has cleared: once more, then it is the datagram's own.
 			if refusals++; refusals%2 == 1 {
 				continue
 			}
-			o.refused(s, it, s.errno)
+			o.refused(s, it, errno)
 		default:
-			o.refused(s, it, s.errno)
+			o.refused(s, it, errno)
 		}
 		s.from++
 	}

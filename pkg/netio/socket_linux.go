@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -20,21 +20,22 @@ type mmsghdr struct {
 	_ [unsafe.Sizeof(uintptr(0)) - 4]byte
 }
 
-// socket is what UDP and raw sockets share: a descriptor in the runtime's poller and the counters.
+// socket is what UDP and raw sockets share: a descriptor and the counters.
 type socket struct {
-	file  *os.File
-	raw   syscall.RawConn
+	fd    int // of a socket that blocks; to be used between enter and leave only
 	is4   bool
 	local netip.AddrPort
 	opts  Options
 
-	closed                                     atomic.Bool
+	closed atomic.Bool
+	users  sync.RWMutex // held by whoever uses fd, against its end and another's beginning under the same number
+
 	truncated, full, refusals, runs, fallbacks atomic.Uint64
 }
 
 // newSocket opens a socket and sets what all kinds have: mark and buffers.
 func newSocket(family, kind, proto int, o Options) (fd int, err error) {
-	fd, err = unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	fd, err = unix.Socket(family, kind|unix.SOCK_CLOEXEC, proto)
 	if err != nil {
 		return -1, fmt.Errorf("socket: %w", err)
 	}
@@ -62,8 +63,8 @@ func setMark(c syscall.RawConn, mark uint32) (err error) {
 	return errors.Join(failed, err)
 }
 
-// finish binds fd and hands it to the poller. On an error fd is closed.
-func (s *socket) finish(fd int, name string, local netip.AddrPort) error {
+// finish binds fd. On an error fd is closed.
+func (s *socket) finish(fd int, local netip.AddrPort) error {
 	if err := unix.Bind(fd, sockaddr(local)); err != nil {
 		unix.Close(fd)
 		return err
@@ -78,31 +79,51 @@ func (s *socket) finish(fd int, name string, local netip.AddrPort) error {
 	if local.Addr().Zone() != "" {
 		s.local = netip.AddrPortFrom(local.Addr(), s.local.Port())
 	}
-	s.file = os.NewFile(uintptr(fd), name)
-	s.raw, err = s.file.SyscallConn()
-	return err
+	s.fd = fd
+	return nil
+}
+
+// enter lets the caller use fd until leave; not if the socket is closed.
+func (s *socket) enter() bool {
+	s.users.RLock()
+	if s.closed.Load() {
+		s.users.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (s *socket) leave() { s.users.RUnlock() }
+
+// set sets an option.
+func (s *socket) set(level, option, value int) error {
+	if !s.enter() {
+		return net.ErrClosed
+	}
+	defer s.leave()
+	return unix.SetsockoptInt(s.fd, level, option, value)
 }
 
 func (s *socket) LocalAddr() netip.AddrPort { return s.local }
 
-// Close wakes the reader. The descriptor goes once the last call has left it.
+// Close wakes the reader and waits until the last call has left the descriptor.
 func (s *socket) Close() error {
-	if s.closed.Swap(true) {
+	s.users.RLock()
+	was := s.closed.Swap(true)
+	if !was {
+		_ = unix.Shutdown(s.fd, unix.SHUT_RD) // it complains that there is no connection, and wakes whoever reads all the same
+	}
+	s.users.RUnlock()
+	if was {
 		return nil
 	}
-	return s.file.Close()
+	s.users.Lock()
+	defer s.users.Unlock()
+	return unix.Close(s.fd)
 }
 
 func (s *socket) Stats() Stats {
 	return Stats{Truncated: s.truncated.Load(), Full: s.full.Load(), Refused: s.refusals.Load(), Runs: s.runs.Load(), Fallbacks: s.fallbacks.Load()}
-}
-
-// closedError makes net.ErrClosed of what the poller says after Close.
-func (s *socket) closedError(err error) error {
-	if s.closed.Load() {
-		return net.ErrClosed
-	}
-	return err
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {

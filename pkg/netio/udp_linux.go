@@ -45,7 +45,7 @@ func listenUDP(local netip.AddrPort, o Options) (Conn, error) {
 		c.segments.Store(err == nil)
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, optUDPGRO, 1) // an older kernel gives single datagrams
 	}
-	if err := c.finish(fd, "udp", local); err != nil {
+	if err := c.finish(fd, local); err != nil {
 		return nil, explainListen(local, err)
 	}
 	return c, nil
@@ -191,7 +191,7 @@ func (c *udpConn) fragmentable(yes bool) {
 	if yes {
 		how = unix.IP_PMTUDISC_DONT
 	}
-	_ = c.raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), level, option, how) })
+	_ = c.set(level, option, how)
 }
 
 // refused sends the datagrams of a run singly, each with a verdict of its own.

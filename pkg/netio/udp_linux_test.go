@@ -274,11 +274,9 @@ func TestTruncatedDatagramsAreCountedNotDelivered(t *testing.T) {
 func TestMarkNeedsTheRight(t *testing.T) {
 	testnet.Need(t)
 	a := listen(t, "127.0.0.1:0", Options{Mark: 0x1234})
-	_ = a.raw.Control(func(fd uintptr) {
-		if m, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, 36); m != 0x1234 || err != nil {
-			t.Error(m, err)
-		}
-	})
+	if m, err := syscall.GetsockoptInt(a.fd, syscall.SOL_SOCKET, 36); m != 0x1234 || err != nil {
+		t.Error(m, err)
+	}
 }
 
 func TestUDPDoesNotAllocate(t *testing.T) {
