@@ -27,7 +27,9 @@ import (
 const (
 	// readBatch is the number of messages read at once, each of them up to a run of 64 KiB.
 	readBatch = 16
-	readSize  = 1 << 16
+	// rawBatch is that of raw sockets, which get datagrams singly.
+	rawBatch = 64
+	readSize = 1 << 16
 	// headroom in front of a datagram: the TUN device's own, and an IP header where transport mode in UDP must write one.
 	headroom = tun.Headroom + 64
 )
@@ -53,6 +55,7 @@ type inbound struct {
 	// lastFit is the selector key that last fitted lastSA: the segments of one flow share the answer, for an SA's selectors never change.
 	lastFit packet.Key
 	lastSA  *sa.Inbound
+	crowd   crowd
 	// strayAt is when an unknown SPI was told of last.
 	strayAt time.Time
 	spare   []byte // memory for packets that cannot be put together in place
@@ -61,10 +64,14 @@ type inbound struct {
 // readSocket reads one socket until it is closed. Other errors are counted and read over.
 func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
 	in := newInbound(p, s)
+	gatherer, _ := conn.(netio.Gatherer)
 	for failures := 0; ; {
 		n, err := conn.ReadBatch(in.msgs)
 		in.now = p.cfg.Clock()
 		in.batch(in.msgs[:n])
+		if in.crowd.count(n, in.now) && gatherer != nil {
+			gatherer.Gather()
+		}
 		if err == nil {
 			failures = 0
 			continue
@@ -81,14 +88,38 @@ func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
 
 // newInbound makes the state of one reader, its buffers in one arena.
 func newInbound(p *Plane, s *Socket) *inbound {
-	in := &inbound{p: p, socket: s, device: tun.PacketsOf(p.cfg.TUN), reasm: new(packet.Reassembler), msgs: make([]netio.Message, readBatch)}
+	batch := readBatch
+	if s == nil {
+		batch = rawBatch
+	}
+	in := &inbound{p: p, socket: s, device: tun.PacketsOf(p.cfg.TUN), reasm: new(packet.Reassembler), msgs: make([]netio.Message, batch)}
 	in.queue.offload = in.device.Offload()
-	arena := make([]byte, readBatch*(headroom+readSize))
+	arena := make([]byte, batch*(headroom+readSize))
 	for i := range in.msgs {
 		lo := i * (headroom + readSize)
 		in.msgs[i] = netio.Message{Buf: arena[lo : lo+headroom+readSize : lo+headroom+readSize], Off: headroom}
 	}
 	return in
+}
+
+// crowd tells whether so many messages come that it pays to let them gather.
+type crowd struct {
+	since time.Time
+	n     int
+	yes   bool
+}
+
+// crowded is how many messages in a millisecond are a crowd.
+const crowded = 40
+
+// count takes a batch of n messages that was read at now.
+func (c *crowd) count(n int, now time.Time) bool {
+	c.n += n
+	if over := now.Sub(c.since); over >= time.Millisecond {
+		c.yes = time.Duration(c.n) >= crowded*over/time.Millisecond
+		c.since, c.n = now, 0
+	}
+	return c.yes
 }
 
 func (in *inbound) batch(msgs []netio.Message) {

@@ -95,7 +95,7 @@ func TestEveryProtectionCarriesSuperpackets(t *testing.T) {
 								t.Fatalf("%d bytes, datagram %d: sent %x\narrived %x", n, i, want[i], got[i])
 							}
 						}
-						if batches := (len(want) + readBatch - 1) / readBatch; offload && d.writes != batches {
+						if batches := (len(want) + readBatch - 1) / readBatch; offload && d.writes > batches {
 							t.Fatalf("%d bytes: %d writes", n, d.writes)
 						}
 						d.got, d.writes = nil, 0

@@ -33,3 +33,10 @@ type Conn interface {
 	LocalAddr() netip.AddrPort
 	Close() error
 }
+
+// Gatherer is a Conn whose datagrams come singly, each of which wakes the reader.
+type Gatherer interface {
+	// Gather waits a moment without listening, some 50 microseconds, so that datagrams gather. Where many come that costs less than to be woken for each,
+	// on both ends of the wake-up.
+	Gather()
+}

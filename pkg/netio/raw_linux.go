@@ -108,6 +108,12 @@ func (c *rawConn) describe(m *Message, i int) bool {
 	return true
 }
 
+// gatherTime is how long Gather waits. The kernel adds up to its timer slack, 50 microseconds.
+var gatherTime = unix.Timespec{Nsec: 30_000}
+
+// Gather implements Gatherer.
+func (c *rawConn) Gather() { _ = unix.Nanosleep(&gatherTime, nil) }
+
 func (c *rawConn) WriteBatch(msgs []Message) (int, error) {
 	s := begin(len(msgs))
 	for i := range msgs {
