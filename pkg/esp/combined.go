@@ -8,18 +8,20 @@ import (
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
-// combined is a combined mode: AES-GCM (RFC 4106), AES-CCM (RFC 4309), ChaCha20-Poly1305 (RFC 7634), and AES-GMAC, which encrypts
-// nothing (RFC 4543). The nonce is the salt and the IV in the packet. Additional data is SPI and sequence number, the latter of
+// combined is a combined mode: AES-GCM (RFC 4106), AES-CCM (RFC 4309), ChaCha20-Poly1305 (RFC 7634). The nonce is the salt and the IV in the packet. Additional data is SPI and sequence number, the latter of
 // 64 bits with ESN; for GMAC also the IV and everything after it.
 type combined struct {
-	aead  cipher.AEAD
-	whole []byte // GMAC with ESN: SPI, high, low, IV and payload side by side
-	icv   int
-	aad   [12]byte
-	room  [12]byte // for the nonce: salt and IV
-	salt  uint8    // bytes of it in the nonce
-	esn   bool
-	gmac  bool
+	aead cipher.AEAD
+	aad  [12]byte
+	room [12]byte // for the nonce: salt and IV
+	salt uint8    // bytes of it in the nonce
+	esn  bool
+}
+
+// gmac is AES-GMAC, which encrypts nothing (RFC 4543): all of the packet is additional data.
+type gmac struct {
+	combined
+	whole []byte // with ESN: SPI, high, low, IV and payload side by side
 }
 
 // combinedIV is the length of the IV in the packet, in bytes (RFC 4106 §3.1, RFC 4309 §3.1, RFC 7634 §2).
@@ -31,9 +33,9 @@ func newCombined(e suite.Encr, keymat []byte, info suite.EncrInfo, esn bool) (*c
 	if err != nil {
 		return nil, fmt.Errorf("esp: %s: %w", info.Name, err)
 	}
-	c := &combined{aead: aead, esn: esn, icv: info.ICVLen, gmac: e == suite.NullGMAC}
-	if n := info.SaltLen + info.IVLen; info.IVLen != combinedIV || aead.NonceSize() != n || n > len(c.room) || aead.Overhead() != c.icv {
-		return nil, fmt.Errorf("esp: %s has a nonce of %d and an ICV of %d bytes, not %d and %d", info.Name, aead.NonceSize(), aead.Overhead(), n, c.icv)
+	c := &combined{aead: aead, esn: esn}
+	if n := info.SaltLen + info.IVLen; info.IVLen != combinedIV || aead.NonceSize() != n || n > len(c.room) || aead.Overhead() != info.ICVLen {
+		return nil, fmt.Errorf("esp: %s has a nonce of %d and an ICV of %d bytes, not %d and %d", info.Name, aead.NonceSize(), aead.Overhead(), n, info.ICVLen)
 	}
 	c.salt = uint8(copy(c.room[:], keymat[split:]))
 	return c, nil
@@ -41,22 +43,11 @@ func newCombined(e suite.Encr, keymat []byte, info suite.EncrInfo, esn bool) (*c
 
 func (c *combined) seal(esp, plain []byte, seq uint64) {
 	nonce, body := c.prepare(esp)
-	if c.gmac {
-		copy(body, plain)
-		icv := len(esp) - c.icv
-		c.aead.Seal(esp[icv:icv], nonce, nil, c.covered(esp[:icv], seq))
-		return
-	}
 	c.aead.Seal(body[:0], nonce, plain, c.additional(esp, seq))
 }
 
 func (c *combined) open(esp []byte, seq uint64) bool {
 	nonce, body := c.prepare(esp)
-	if c.gmac {
-		icv := len(esp) - c.icv
-		_, err := c.aead.Open(nil, nonce, esp[icv:], c.covered(esp[:icv], seq))
-		return err == nil
-	}
 	_, err := c.aead.Open(body[:0], nonce, body, c.additional(esp, seq))
 	return err == nil
 }
@@ -79,12 +70,26 @@ func (c *combined) additional(esp []byte, seq uint64) []byte {
 	return c.aad[:]
 }
 
+func (g *gmac) seal(esp, plain []byte, seq uint64) {
+	nonce, body := g.prepare(esp)
+	copy(body, plain)
+	icv := len(esp) - g.aead.Overhead()
+	g.aead.Seal(esp[icv:icv], nonce, nil, g.covered(esp[:icv], seq))
+}
+
+func (g *gmac) open(esp []byte, seq uint64) bool {
+	nonce, _ := g.prepare(esp)
+	icv := len(esp) - g.aead.Overhead()
+	_, err := g.aead.Open(nil, nonce, esp[icv:], g.covered(esp[:icv], seq))
+	return err == nil
+}
+
 // covered is all that GMAC authenticates (RFC 4543 §3.3): SPI, sequence number, IV, payload and trailer.
-func (c *combined) covered(esp []byte, seq uint64) []byte {
-	if !c.esn {
+func (g *gmac) covered(esp []byte, seq uint64) []byte {
+	if !g.esn {
 		return esp
 	}
-	c.whole = append(c.whole[:0], c.additional(esp, seq)...)
-	c.whole = append(c.whole, esp[headerLen:]...)
-	return c.whole
+	g.whole = append(g.whole[:0], g.additional(esp, seq)...)
+	g.whole = append(g.whole, esp[headerLen:]...)
+	return g.whole
 }

@@ -19,12 +19,12 @@ var ErrNoIntegrity = errors.New("esp: encryption without integrity is refused, b
 
 // layout says where the parts of an ESP packet lie. Sizes are in bytes.
 type layout struct {
-	spi   uint32
-	esn   bool
-	iv    int
-	block int // the cipher's block size
-	align int // what we send is padded to a multiple of it: the block size, and at least 4 (RFC 4303 §2.4)
-	icv   int
+	spi    uint32
+	esn    bool
+	ivLen  uint8
+	block  uint8 // the cipher's block size
+	align  uint8 // what we send is padded to a multiple of it: the block size, and at least 4 (RFC 4303 §2.4)
+	icvLen uint8
 }
 
 const (
@@ -34,19 +34,21 @@ const (
 	maxTrailer = 16 - 1 + trailerLen
 )
 
-// head is the number of bytes in front of the payload.
-func (l *layout) head() int { return headerLen + l.iv }
+// head is the number of bytes in front of the payload, icv that of the ICV behind it.
+func (l *layout) head() int { return headerLen + int(l.ivLen) }
+func (l *layout) icv() int  { return int(l.icvLen) }
 
 // sealed is the length of the ESP packet for a payload of n bytes.
 func (l *layout) sealed(n int) int {
-	return l.head() + (n+trailerLen+l.align-1)&^(l.align-1) + l.icv // align is a power of two
+	align := int(l.align) // a power of two, as is the block
+	return l.head() + (n+trailerLen+align-1)&^(align-1) + l.icv()
 }
 
 // valid reports whether a received ESP packet can be n bytes long: room for every part, and whole blocks. That a sender must align to
 // four bytes is no reason to refuse one that a stream cipher let slip: Linux takes it too.
 func (l *layout) valid(n int) bool {
-	body := n - l.head() - l.icv
-	return body >= trailerLen && body%l.block == 0
+	body := n - l.head() - l.icv()
+	return body >= trailerLen && body&(int(l.block)-1) == 0
 }
 
 // transform encrypts and authenticates. The slice is a whole ESP packet, from SPI to ICV, with its IV in place.
@@ -67,17 +69,23 @@ func choose(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi uin
 	if len(keymat) <= info.SaltLen && e != suite.Null {
 		return l, nil, fmt.Errorf("esp: %s needs a key and %d bytes of salt, not %d bytes in all", info.Name, info.SaltLen, len(keymat))
 	}
-	l.iv, l.icv, l.block, l.align = info.IVLen, info.ICVLen, max(1, info.BlockSize), max(4, info.BlockSize)
+	l.ivLen, l.icvLen, l.block, l.align = uint8(info.IVLen), uint8(info.ICVLen), uint8(max(1, info.BlockSize)), uint8(max(4, info.BlockSize))
 	if info.Combined {
 		if i != suite.IntegNone {
 			return l, nil, fmt.Errorf("esp: %s authenticates by itself and takes no integrity algorithm beside it (RFC 4303 §3.3.2.2): leave it out", info.Name)
 		}
-		t, err := newCombined(e, keymat, info, esn)
-		return l, t, err
+		c, err := newCombined(e, keymat, info, esn)
+		if err != nil {
+			return l, nil, err
+		}
+		if e == suite.NullGMAC {
+			return l, &gmac{combined: *c}, nil
+		}
+		return l, c, nil
 	}
 	t, err := newSeparate(e, keymat, i, integKey, info, esn, covered(opts), seals)
 	if err == nil {
-		l.icv = int(t.icv)
+		l.icvLen = t.icv
 	}
 	return l, t, err
 }

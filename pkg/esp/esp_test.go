@@ -74,7 +74,7 @@ func TestSealFromEqualsSeal(t *testing.T) {
 						copy(pkt[3+s.Head():], src[:n])
 						err = s.Seal(pkt, 3, n, 4, 9)
 					} else {
-						trailer := s.SealedLen(n) - s.Head() - s.icv - n
+						trailer := s.SealedLen(n) - s.Head() - s.icv() - n
 						if trailer > s.MaxTrailer() || s.SealFrom(pkt, 3, src[:n:n+trailer-1], n, 4, 9) != ErrBuffer || s.SealFrom(pkt, 4, src, n, 4, 9) != ErrBuffer {
 							t.Fatal(p, "sealed from a buffer that does not fit")
 						}
@@ -186,7 +186,7 @@ func TestD1ShorterThanItsParts(t *testing.T) {
 			pkt := make([]byte, 20+n)
 			_, err := o.Sequence(pkt, 20)
 			_, _, _, openErr := o.Open(pkt, 20, 1)
-			whole := n >= least && (n-least)%o.block == 0
+			whole := n >= least && (n-least)%int(o.block) == 0
 			if whole && (err != nil || openErr != ErrIntegrity) || !whole && (err != ErrShort || openErr != ErrShort) {
 				t.Errorf("%v, %d bytes (least %d): %v, %v", p, n, least, err, openErr)
 			}
@@ -262,7 +262,7 @@ func TestD4PaddingAndICVAreOneError(t *testing.T) {
 		s, o := p.make(t, false)
 		seal := func(trailer ...byte) []byte {
 			pkt := frame(s, 0, make([]byte, 30-len(trailer)+2))
-			tail := pkt[:len(pkt)-s.icv]
+			tail := pkt[:len(pkt)-s.icv()]
 			copy(tail[len(tail)-len(trailer):], trailer)
 			s.transform.seal(pkt, tail[s.head():], 7)
 			return pkt

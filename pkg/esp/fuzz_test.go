@@ -46,13 +46,13 @@ func FuzzOpen(f *testing.F) {
 			}
 		}
 
-		body := data[:len(data)/s.block*s.block]
+		body := data[:len(data)/int(s.block)*int(s.block)]
 		if len(body) < trailerLen {
 			return
 		}
-		pkt := make([]byte, s.head()+len(body)+s.icv)
+		pkt := make([]byte, s.head()+len(body)+s.icv())
 		copy(pkt[s.head():], body)
-		s.transform.seal(pkt, pkt[s.head():len(pkt)-s.icv], 77)
+		s.transform.seal(pkt, pkt[s.head():len(pkt)-s.icv()], 77)
 		if !o.valid(len(pkt)) {
 			t.Fatalf("%v: a packet of %d bytes is not valid", p, len(pkt))
 		}

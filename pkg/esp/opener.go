@@ -48,7 +48,7 @@ func (o *Opener) Open(pkt []byte, hlen int, seq uint64) (off, n int, next uint8,
 	if !o.transform.open(esp, seq) {
 		return 0, 0, 0, ErrIntegrity
 	}
-	n, next, ok := unpad(esp[o.head() : len(esp)-o.icv])
+	n, next, ok := unpad(esp[o.head() : len(esp)-o.icv()])
 	if !ok {
 		return 0, 0, 0, ErrIntegrity
 	}

@@ -37,7 +37,7 @@ func NewSealer(e suite.Encr, keymat []byte, i suite.Integ, integKey []byte, spi 
 		return nil, err
 	}
 	s := &Sealer{layout: l, transform: t}
-	if info, _ := e.Info(); !info.Counter && l.iv > 0 {
+	if info, _ := e.Info(); !info.Counter && l.ivLen > 0 {
 		s.random = sharedIVs
 		if random != nil && random != rand.Reader {
 			s.random = newIVSource(random)
@@ -54,11 +54,11 @@ func (s *Sealer) SealedLen(n int) int { return s.sealed(n) }
 
 // MaxPayload is the largest n with SealedLen(n) <= room; negative if there is none.
 func (s *Sealer) MaxPayload(room int) int {
-	body := room - s.head() - s.icv
-	if body < s.align {
+	body, align := room-s.head()-s.icv(), int(s.align)
+	if body < align {
 		return -1
 	}
-	return body/s.align*s.align - trailerLen
+	return body&^(align-1) - trailerLen
 }
 
 // Seal makes an ESP packet of pkt[hlen:], in which the payload of n bytes lies after Head() bytes. The slice ends where the packet ends.
@@ -71,7 +71,7 @@ func (s *Sealer) Seal(pkt []byte, hlen, n int, next uint8, seq uint64) error {
 	if err := s.header(esp, seq); err != nil {
 		return err
 	}
-	plain := esp[s.head() : len(esp)-s.icv]
+	plain := esp[s.head() : len(esp)-s.icv()]
 	pad(plain[n:], next)
 	s.transform.seal(esp, plain, seq)
 	return nil
@@ -81,7 +81,7 @@ func (s *Sealer) Seal(pkt []byte, hlen, n int, next uint8, seq uint64) error {
 // capacity for that, of which MaxTrailer is enough for every length; what is there is then as it was. src and dst must not overlap.
 func (s *Sealer) SealFrom(dst []byte, hlen int, src []byte, n int, next uint8, seq uint64) error {
 	total := s.sealed(n)
-	end := total - s.head() - s.icv
+	end := total - s.head() - s.icv()
 	if hlen < 0 || n < 0 || hlen > len(dst) || len(dst)-hlen != total || cap(src) < end {
 		return ErrBuffer
 	}
@@ -100,7 +100,7 @@ func (s *Sealer) SealFrom(dst []byte, hlen int, src []byte, n int, next uint8, s
 }
 
 // MaxTrailer is how many bytes padding, pad length and next header take behind a payload at most.
-func (s *Sealer) MaxTrailer() int { return s.align - 1 + trailerLen }
+func (s *Sealer) MaxTrailer() int { return int(s.align) - 1 + trailerLen }
 
 // header writes what precedes the payload: SPI, sequence number, IV.
 func (s *Sealer) header(esp []byte, seq uint64) error {

@@ -60,7 +60,7 @@ func (v *vector) prove(t *testing.T) {
 	if !v.anyContents && (next != v.next || !bytes.Equal(pkt[off:off+n], v.payload)) {
 		t.Fatalf("%s: opened next header %d, payload %x; want %d, %x", v.id, next, pkt[off:off+n], v.next, v.payload)
 	}
-	again, icv := pkt[3:], len(v.esp)-o.icv
+	again, icv := pkt[3:], len(v.esp)-o.icv()
 	clear(again[icv:])
 	s, err := NewSealer(v.encr, v.keymat, v.integ, v.integKey, 0, v.esn, nil, v.options()...)
 	if err != nil {
@@ -71,7 +71,7 @@ func (v *vector) prove(t *testing.T) {
 		t.Fatalf("%s: sealed again\n%x, want\n%x", v.id, again, v.esp)
 	}
 	again[len(again)-1] ^= 1
-	if _, _, _, err := o.Open(pkt, 3, seq); o.icv > 0 && err != ErrIntegrity {
+	if _, _, _, err := o.Open(pkt, 3, seq); o.icv() > 0 && err != ErrIntegrity {
 		t.Fatalf("%s: a flipped bit of the ICV gave %v", v.id, err)
 	}
 }
