@@ -136,7 +136,7 @@ func reason(err error) string {
 func (r *Results) measure(ctx context.Context, part Part, o Options) error {
 	switch part {
 	case Pipeline:
-		return keep(&r.Pipeline)(pipeline.Run(ctx, pipeline.Options{Rounds: 24*o.Rounds + 1}))
+		return keep(&r.Pipeline)(pipeline.Run(ctx, pipeline.Options{SAs: []int{1}, Rounds: 24*o.Rounds + 1}))
 	case Classify:
 		return r.classify(ctx, o)
 	case Handshake:

@@ -124,11 +124,11 @@ func out(c pipeline.Case) pipeline.Way { return c.Out }
 
 func in(c pipeline.Case) pipeline.Way { return c.In }
 
-// path is the whole way of a packet in memory over the bare cipher.
+// path is the whole way of a datagram of the only SA in memory over the bare cipher.
 func path(suite string, size int, way func(pipeline.Case) pipeline.Way) func(r *Results) (Measured, error) {
 	return func(r *Results) (Measured, error) {
 		for _, c := range r.Pipeline.Cases {
-			if c.Suite == suite && c.Size == size {
+			if c.Suite == suite && c.Size == size && c.SAs == 1 && c.Kind == pipeline.Datagrams {
 				return of(way(c).Ratio)
 			}
 		}

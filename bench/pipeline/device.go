@@ -11,8 +11,11 @@ import (
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
-// batch is how many packets a read gives at most, as a TUN device on Linux does.
-const batch = 128
+// A read gives at most batch datagrams, or superBatch superpackets, as from a device or a socket that always has more.
+const (
+	batch      = 128
+	superBatch = 4
+)
 
 // meter sits in a reader: it hands out the packets of a job and measures the time until the reader comes back for more.
 type meter struct {
@@ -25,16 +28,17 @@ type meter struct {
 	active bool
 }
 
-// job asks for a number of packets to be worked off; the time it took comes back.
+// job asks for a number of datagrams to be worked off; the time it took comes back.
 type job struct {
+	*load
 	packets int
 	took    chan time.Duration
 }
 
 func newMeter() meter { return meter{jobs: make(chan job), ended: make(chan struct{})} }
 
-// next is the beginning of a read: it says how many packets to give, at most batch; false at the end of all.
-func (m *meter) next() (n int, ok bool) {
+// next is the beginning of a read: it says how many datagrams may be given; false at the end of all.
+func (m *meter) next() (left int, ok bool) {
 	if m.active {
 		m.busy += time.Since(m.since)
 		if m.left == 0 {
@@ -50,43 +54,48 @@ func (m *meter) next() (n int, ok bool) {
 			return 0, false
 		}
 	}
-	n = min(batch, m.left)
-	m.left -= n
-	return n, true
+	return m.left, true
 }
 
-// start is the end of a read: from now on the reader works.
-func (m *meter) start() { m.since = time.Now() }
+// start is the end of a read that gave n datagrams: from now on the reader works.
+func (m *meter) start(n int) {
+	m.left -= n
+	m.since = time.Now()
+}
 
-// run has n packets worked off and returns how long that took.
-func (m *meter) run(n int) time.Duration {
-	j := job{n, make(chan time.Duration)}
+// run has n datagrams of l worked off and returns how long that took.
+func (m *meter) run(l *load, n int) time.Duration {
+	j := job{l, n, make(chan time.Duration)}
 	m.jobs <- j
 	return <-j.took
 }
 
-// device gives one packet over and over, and swallows what is written.
+// device gives the packets of a load, and swallows what is written.
 type device struct {
 	meter
-	packet []byte
+	turns
 	events chan tun.Event
-	// seen is called with each packet that is written, if it is set.
-	seen func(packet []byte)
+	// seen is called with each datagram that is written, if it is set.
+	seen    func(datagram []byte)
+	written uint64 // packets, of which a superpacket is one
 }
 
 func (d *device) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
-	n, ok := d.next()
+	left, ok := d.meter.next()
 	if !ok {
 		return 0, os.ErrClosed
 	}
+	n := min(batch, left, len(bufs))
 	for i := range n {
-		sizes[i] = copy(bufs[i][offset:], d.packet)
+		sizes[i] = copy(bufs[i][offset:], d.now.datagrams[0])
+		address(bufs[i][offset:], d.turns.next(), true)
 	}
-	d.start()
+	d.start(n)
 	return n, nil
 }
 
 func (d *device) Write(bufs [][]byte, offset int) (int, error) {
+	d.written += uint64(len(bufs))
 	if d.seen != nil {
 		for _, b := range bufs {
 			d.seen(b[offset:])
@@ -102,18 +111,69 @@ func (d *device) Events() <-chan tun.Event { return d.events }
 func (d *device) BatchSize() int           { return batch }
 func (d *device) Close() error             { close(d.ended); close(d.events); return nil }
 
+// superDevice moves superpackets.
+type superDevice struct{ *device }
+
+func (d superDevice) Offload() tun.Offload { return tun.Offload{TCP: true, UDP: true} }
+
+func (d superDevice) ReadPackets(packets []tun.Packet) (int, error) {
+	left, ok := d.meter.next()
+	if !ok {
+		return 0, os.ErrClosed
+	}
+	n := min(superBatch, left/segments, len(packets))
+	for i := range n {
+		p := &packets[i]
+		p.N, p.Segment, p.More = copy(p.Buf[p.Off:], d.now.super), segment, nil
+		address(p.Bytes(), d.turns.next(), true)
+	}
+	d.start(n * segments)
+	return n, nil
+}
+
+func (d superDevice) WritePackets(packets []tun.Packet) error {
+	d.written += uint64(len(packets))
+	for i := range packets {
+		packets[i].Failed = false
+		if d.seen != nil {
+			d.show(&packets[i])
+		}
+	}
+	return nil
+}
+
+// show has each datagram of p seen.
+func (d superDevice) show(p *tun.Packet) {
+	b := append([]byte(nil), p.Bytes()...)
+	if p.Segment == 0 {
+		d.seen(b)
+		return
+	}
+	for _, more := range p.More {
+		b = append(b, more...)
+	}
+	list, err := cut(b, p.Segment)
+	if err != nil {
+		d.seen(b) // it is none of those that are expected
+	}
+	for _, datagram := range list {
+		d.seen(datagram)
+	}
+}
+
 // socket gives runs of sealed packets, as receive offload does, and swallows what is sent.
 type socket struct {
 	meter
-	local, remote netip.AddrPort
-	// seal writes the next sealed packet to the beginning of b and returns its length.
-	seal func(b []byte) int
+	turns
+	local netip.AddrPort
+	sa    int // whose turn it is
+	at    int // the next datagram of the load
+	// seal writes a datagram of the peer of the i-th SA, sealed, to the beginning of b and returns its length.
+	seal func(b []byte, i int, datagram []byte) int
 	// seen is called with each datagram that is sent, if it is set.
 	seen func(datagram []byte)
 	sent uint64 // datagrams
 }
-
-var errShort = errors.New("pipeline: the reader offers too few messages for a batch")
 
 // A run is as long as the kernel's receive offload makes it.
 const (
@@ -121,34 +181,47 @@ const (
 	maxSegments = 64
 )
 
+var errRead = errors.New("pipeline: nothing was read")
+
 func (s *socket) ReadBatch(msgs []netio.Message) (int, error) {
-	n, ok := s.next()
+	left, ok := s.meter.next()
 	if !ok {
 		return 0, net.ErrClosed
 	}
-	for i := range msgs {
-		if n == 0 {
-			s.start()
-			return i, nil
-		}
-		n -= s.fill(&msgs[i], n)
+	most := min(batch, left)
+	if s.now.super != nil {
+		most = min(superBatch*segments, left)
 	}
-	if n > 0 {
-		return 0, errShort
+	given, used := 0, 0
+	for ; given < most && used < len(msgs); used++ {
+		given += s.fill(&msgs[used], most-given)
 	}
-	s.start()
-	return len(msgs), nil
+	if given == 0 {
+		return 0, errRead
+	}
+	s.start(given)
+	return used, nil
 }
 
-// fill makes one run of at most n packets.
-func (s *socket) fill(m *netio.Message, n int) (packets int) {
-	m.N, m.Segment, m.Remote, m.Local = 0, 0, s.remote, s.local
-	for packets < min(n, maxSegments) && m.N+m.Segment <= maxRun {
-		m.Segment = s.seal(m.Buf[m.Off+m.N:])
+// fill makes one run of at most n datagrams, all of one SA.
+func (s *socket) fill(m *netio.Message, n int) (given int) {
+	m.N, m.Segment, m.Local = 0, 0, s.local
+	for given < min(n, maxSegments) && m.N+m.Segment <= maxRun {
+		if s.at == 0 {
+			if given > 0 && (s.now.super != nil || len(s.order) > 1) {
+				break
+			}
+			s.sa = s.turns.next()
+		}
+		m.Segment = s.seal(m.Buf[m.Off+m.N:], s.sa, s.now.datagrams[s.at])
 		m.N += m.Segment
-		packets++
+		given++
+		if s.at++; s.at == len(s.now.datagrams) {
+			s.at = 0
+		}
 	}
-	return packets
+	m.Remote = peer(s.sa)
+	return given
 }
 
 func (s *socket) WriteBatch(msgs []netio.Message) (int, error) {

@@ -9,7 +9,7 @@ import (
 
 // One suite and one size, measured in a moment.
 func Example() {
-	r, err := pipeline.Run(context.Background(), pipeline.Options{Suites: []string{"aes-gcm-16-128"}, Sizes: []int{1420}, Packets: 256, Rounds: 3})
+	r, err := pipeline.Run(context.Background(), pipeline.Options{Suites: []string{"aes-gcm-16-128"}, SAs: []int{1}, Sizes: []int{1420}, Packets: 256, Rounds: 3})
 	if err != nil {
 		fmt.Println(err)
 		return
