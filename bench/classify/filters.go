@@ -17,13 +17,13 @@ import (
 // filters returns the filters to measure and what they are called.
 func (o *Options) filters(rng *rand.Rand) (entries []classifier.Entry[int], source string, err error) {
 	given := 0
-	for _, is := range []bool{o.Rules != "", o.Entries != nil, o.Pairs > 0} {
+	for _, is := range []bool{o.Rules != "", o.Entries != nil, o.Pairs > 0, o.Grown > 0} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return nil, "", errors.New("name the filters to measure in one way: a rule file, a policy, or a number of host pairs")
+		return nil, "", errors.New("name the filters to measure in one way: a rule file, a policy, a number of host pairs, or one to grow")
 	}
 	source = o.Name
 	switch {
@@ -31,12 +31,13 @@ func (o *Options) filters(rng *rand.Rand) (entries []classifier.Entry[int], sour
 		if source == "" {
 			source = o.Rules
 		}
-		file, err := os.Open(o.Rules)
-		if err != nil {
-			return nil, source, fmt.Errorf("the rule file cannot be read: %w", err)
+		entries, err = readFile(o.Rules)
+		return entries, source, err
+	case o.Grown > 0:
+		if source == "" {
+			source = fmt.Sprintf("%d grown filters", o.Grown)
 		}
-		defer file.Close()
-		entries, err = ReadRules(file, o.Rules)
+		entries, err = grown(o.Seeds, o.Grown, rng)
 		return entries, source, err
 	case o.Pairs > 0:
 		if source == "" {
@@ -48,6 +49,28 @@ func (o *Options) filters(rng *rand.Rand) (entries []classifier.Entry[int], sour
 		source = "entries"
 	}
 	return o.Entries, source, nil
+}
+
+func readFile(name string) ([]classifier.Entry[int], error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("the rule file cannot be read: %w", err)
+	}
+	defer file.Close()
+	return ReadRules(file, name)
+}
+
+// grown grows filters from those of all files.
+func grown(files []string, n int, rng *rand.Rand) ([]classifier.Entry[int], error) {
+	var given []classifier.Entry[int]
+	for _, name := range files {
+		entries, err := readFile(name)
+		if err != nil {
+			return nil, err
+		}
+		given = append(given, entries...)
+	}
+	return Grow(given, n, rng)
 }
 
 // ReadRules reads a ClassBench filter file: the first line that matches wins. Empty lines and lines that begin with # count for nothing.

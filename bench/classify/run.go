@@ -11,11 +11,13 @@ import (
 	"github.com/goipsec/goipsec/pkg/packet"
 )
 
-// Options say what to measure. Exactly one of Rules, Entries and Pairs names the filters.
+// Options say what to measure. Exactly one of Rules, Entries, Pairs and Grown names the filters.
 type Options struct {
 	Rules   string                  // a ClassBench filter file
 	Entries []classifier.Entry[int] // filters in order of precedence
 	Pairs   int                     // that many generated filters between two hosts
+	Grown   int                     // that many filters that Grow makes of those in Seeds
+	Seeds   []string                // ClassBench filter files to grow from
 	Name    string                  // what the result calls the entries; empty: made up
 
 	Trace      string // a ClassBench trace file; empty: a made trace
@@ -23,24 +25,26 @@ type Options struct {
 	Rounds     int    // 0: 9
 	Verify     bool   // hold answers to the linear truth
 	VerifyOnly int    // that many packets of the trace; 0: all
-	Seed       uint64 // of the made trace and pairs; the same seed makes the same
+	Seed       uint64 // of the made trace and filters; the same seed makes the same
+	Changes    int    // of the index, in each round, while readers look up; 0: this is not measured
 }
 
 // Result is what was measured. Times are in nanoseconds, memory in bytes.
 type Result struct {
-	Schema      int     `json:"schema"` // 1
-	Source      string  `json:"source"`
-	Rules       int     `json:"rules"`
-	HostPairs   int     `json:"host_pair_rules"` // of them between two addresses, with no protocol or port
-	Packets     int     `json:"trace_packets"`
-	Hits        int     `json:"trace_hits"`
-	Seed        uint64  `json:"seed"`
-	BuildNS     int64   `json:"build_ns"`
-	MemoryBytes int     `json:"memory_bytes"`
-	PerRule     float64 `json:"memory_bytes_per_rule"`
-	Lookup      Spread  `json:"ns_per_lookup"`
-	Verified    *Check  `json:"verified,omitempty"`
-	Machine     Machine `json:"machine"`
+	Schema      int      `json:"schema"` // 1
+	Source      string   `json:"source"`
+	Rules       int      `json:"rules"`
+	HostPairs   int      `json:"host_pair_rules"` // of them between two addresses, with no protocol or port
+	Packets     int      `json:"trace_packets"`
+	Hits        int      `json:"trace_hits"`
+	Seed        uint64   `json:"seed"`
+	BuildNS     int64    `json:"build_ns"`
+	MemoryBytes int      `json:"memory_bytes"`
+	PerRule     float64  `json:"memory_bytes_per_rule"`
+	Lookup      Spread   `json:"ns_per_lookup"`
+	Changes     *Changes `json:"changes,omitempty"`
+	Verified    *Check   `json:"verified,omitempty"`
+	Machine     Machine  `json:"machine"`
 }
 
 // Spread is a measure over rounds.
@@ -51,11 +55,13 @@ type Spread struct {
 	Rounds int     `json:"rounds"`
 }
 
-// Check is how many answers were held to the linear truth. A wrong one makes Run fail as well.
+// Check is how many answers were held to the linear truth, before changes and after. A wrong one makes Run fail as well.
 type Check struct {
 	Packets int `json:"packets"`
 	Wrong   int `json:"wrong"`
 }
+
+func (c *Check) add(o *Check) { c.Packets, c.Wrong = c.Packets+o.Packets, c.Wrong+o.Wrong }
 
 // ErrWrong says that the index gave another answer than the linear truth. It must never be seen.
 var ErrWrong = errors.New("the index and the linear truth disagree: this is a fault of the classifier, please report it with the filters and the trace")
@@ -89,9 +95,22 @@ func Run(opts Options) (Result, error) {
 			r.HostPairs++
 		}
 	}
-	r.Lookup, r.Hits = measure(index, keys, max(opts.Rounds, 0))
+	rounds := opts.Rounds
+	if rounds <= 0 {
+		rounds = 9
+	}
+	r.Lookup, r.Hits = lookUp(index, keys, rounds)
 	if opts.Verify {
 		r.Verified = verify(index, entries, keys, opts.VerifyOnly)
+	}
+	if opts.Changes > 0 {
+		c := newChanger(index, entries, rng)
+		r.Changes = c.run(opts.Changes, rounds, keys)
+		if opts.Verify {
+			r.Verified.add(verify(c.now.Load(), c.present(), keys, opts.VerifyOnly))
+		}
+	}
+	if opts.Verify {
 		if r.Verified.Wrong > 0 {
 			return r, ErrWrong
 		}
@@ -99,11 +118,8 @@ func Run(opts Options) (Result, error) {
 	return r, nil
 }
 
-// measure looks the trace up, round after round, the first one unmeasured.
-func measure(index *classifier.Index[int], keys []packet.Key, rounds int) (s Spread, hits int) {
-	if rounds == 0 {
-		rounds = 9
-	}
+// lookUp looks the trace up, round after round, the first one unmeasured.
+func lookUp(index *classifier.Index[int], keys []packet.Key, rounds int) (s Spread, hits int) {
 	perLookup := make([]float64, rounds)
 	for i := -1; i < rounds; i++ {
 		began := time.Now()
@@ -123,7 +139,7 @@ func measure(index *classifier.Index[int], keys []packet.Key, rounds int) (s Spr
 
 // finder is what verify doubts.
 type finder interface {
-	Find(k *packet.Key) (pos int, ok bool)
+	Lookup(k *packet.Key) (value int, ok bool)
 }
 
 // verify holds the answers for the first packets of the trace to the linear truth.
@@ -140,7 +156,7 @@ func verify(index finder, entries []classifier.Entry[int], keys []packet.Key, on
 				break
 			}
 		}
-		if got, ok := index.Find(&keys[i]); ok != (want >= 0) || ok && got != want {
+		if got, ok := index.Lookup(&keys[i]); ok != (want >= 0) || ok && got != entries[want].Value {
 			c.Wrong++
 		}
 	}

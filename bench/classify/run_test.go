@@ -1,7 +1,10 @@
 package classify
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -76,6 +79,76 @@ func TestRunOnEntriesAndPairs(t *testing.T) {
 	}
 }
 
+func TestRunWithChanges(t *testing.T) {
+	r, err := Run(Options{Pairs: 500, Packets: 200, Rounds: 2, Changes: 300, Verify: true})
+	if err != nil || r.Verified.Packets != 400 || r.Changes == nil {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if c := r.Changes; c.Number != 300 || len(c.Each.Samples) != 2 || c.Each.Min <= 0 || c.Longest < int64(c.Each.Max) || c.Readers < 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestGrow looks for what growing must keep: lengths, ports, protocols, and that there are no two of a kind.
+func TestGrow(t *testing.T) {
+	seeds := []string{testdata.Dir(t, "classbench", "acl1_1k.rules"), testdata.Dir(t, "classbench", "fw1_1k.rules")}
+	var given []classifier.Entry[int]
+	for _, name := range seeds {
+		entries, err := readFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given = append(given, entries...)
+	}
+	shape := func(f classifier.Filter) string {
+		src, _ := f.Src.Prefix()
+		dst, _ := f.Dst.Prefix()
+		return fmt.Sprint(src.Bits(), dst.Bits(), f.Proto, f.SrcPorts, f.DstPorts)
+	}
+	shapes := map[string]bool{}
+	for i := range given {
+		shapes[shape(given[i].Filter)] = true
+	}
+	grow := func() []classifier.Entry[int] {
+		entries, err := Grow(given, 20000, rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entries
+	}
+	entries := grow()
+	seen := map[classifier.Filter]bool{}
+	for i, e := range entries {
+		if seen[e.Filter] || !shapes[shape(e.Filter)] || e.Value != i || i > 0 && entries[i-1].Filter.Compare(&e.Filter) < 0 {
+			t.Fatalf("entry %d: %+v", i, e)
+		}
+		seen[e.Filter] = true
+	}
+	if !reflect.DeepEqual(entries, grow()) {
+		t.Error("the same seed grows other filters")
+	}
+	if r, err := Run(Options{Grown: 3000, Seeds: seeds, Packets: 400, Rounds: 1, Changes: 200, Verify: true}); err != nil || r.Rules != 3000 || r.Hits != 400 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// TestMoveKeepsNeighbourhoods holds the permutations to what they are for: addresses part at the bit where they parted.
+func TestMoveKeepsNeighbourhoods(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	number := func(r classifier.Range) uint32 { b := r.From.As4(); return binary.BigEndian.Uint32(b[:]) }
+	for range 5000 {
+		key := rng.Uint64()
+		a := classifier.HostRange(host4(rng))
+		low := rng.IntN(33)
+		b := a.From.As4()
+		binary.BigEndian.PutUint32(b[:], number(a)^uint32(uint64(1)<<low>>1))
+		c := classifier.HostRange(netip.AddrFrom4(b))
+		if bits.Len32(number(move(a, key))^number(move(c, key))) != low {
+			t.Fatalf("%v and %v part elsewhere", a, c)
+		}
+	}
+}
+
 func TestSameSeedSameTrace(t *testing.T) {
 	make := func(seed uint64) []packet.Key {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -89,7 +162,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 // liar says that nothing ever matches.
 type liar struct{}
 
-func (liar) Find(*packet.Key) (int, bool) { return 0, false }
+func (liar) Lookup(*packet.Key) (int, bool) { return 0, false }
 
 func TestVerifyFindsWrongAnswers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -118,6 +191,8 @@ func TestRunRefuses(t *testing.T) {
 		"bad source":   {Options{Rules: good, Trace: write(t, "t", "x 2 3 4 5")}, `"x" is no address`},
 		"bad target":   {Options{Rules: good, Trace: write(t, "t", "1 4294967296 3 4 5")}, "is no address"},
 		"bad port":     {Options{Rules: good, Trace: write(t, "t", "1 2 65536 4 5")}, "16 bits"},
+		"no seeds":     {Options{Grown: 5}, "no filters"},
+		"few seeds":    {Options{Grown: 50, Seeds: []string{write(t, "wide", "@0.0.0.0/0 0.0.0.0/0 0 : 65535 0 : 65535 0x00/0x00")}}, "too few"},
 		"families":     {Options{Rules: good, Trace: write(t, "t", "1 fd00::1 6 4 5")}, "two families"},
 		"long trace":   {Options{Rules: good, Trace: write(t, "t", strings.Repeat("x", 1<<17))}, "too long"},
 	} {
