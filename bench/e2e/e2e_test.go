@@ -147,8 +147,9 @@ func TestSummariseOfLittle(t *testing.T) {
 	peers := []Peer{{Name: Bare}, {Name: "goipsec"}}
 	r := summarise(Result{Rounds: 1}, []int{1}, peers, [][]sample{{{rtt: 20, mtu: 1500}}, {{rtt: 90, mtu: 1435}}})
 	var b strings.Builder
-	if err := r.Markdown(&b); err != nil {
-		t.Fatal(err)
+	r.Again = []string{"round 1, goipsec: iperf3: no\nlog"}
+	if err := r.Markdown(&b); err != nil || !strings.Contains(b.String(), "taken once more: round 1, goipsec: iperf3: no**\n") {
+		t.Fatal(err, b.String())
 	}
 	if text := b.String(); strings.Contains(text, "TCP") || strings.Contains(text, "UDP") || strings.Contains(text, "calls") || !strings.HasPrefix(text, "|  | idle round trip added, µs |\n|---|---|\n| veth | (20 in all) |\n| goipsec | 70 (70 – 70) |\n\n") {
 		t.Error(text)

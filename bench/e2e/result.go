@@ -16,8 +16,9 @@ type Result struct {
 	Seconds   int             `json:"seconds"`
 	Rounds    int             `json:"rounds"`
 	Echoes    int             `json:"echoes"`
-	Window    int             `json:"udp_window"` // datagrams under way at most; 0: flat out
-	Peers     []Peer          `json:"peers"`      // the bare veth first
+	Window    int             `json:"udp_window"`      // datagrams under way at most; 0: flat out
+	Peers     []Peer          `json:"peers"`           // the bare veth first
+	Again     []string        `json:"again,omitempty"` // turns that failed and were taken once more, and why they failed
 }
 
 // Peer is what was measured of one peer. What was not measured has no samples.

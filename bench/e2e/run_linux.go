@@ -38,10 +38,18 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	r := Result{Schema: Schema, Machine: measure.Here(), Seconds: o.Seconds, Rounds: o.Rounds, Echoes: o.Echoes, Window: max(o.Window, 0)}
 	samples := make([][]sample, len(names))
 	for _, turn := range measure.Interleave(len(names), o.Rounds) {
+		turned := fmt.Sprintf("round %d, %s", turn.Round+1, names[turn.What])
 		t := trial{o: o, name: names[turn.What], driver: drivers[turn.What], tools: tools}
 		s, err := t.run(ctx)
+		if err != nil && ctx.Err() == nil {
+			// One failure in half an hour is told of; it does not cost all that was measured. The second of one turn is the end.
+			r.Again = append(r.Again, fmt.Sprintf("%s: %v", turned, err))
+			fmt.Fprintf(o.Progress, "%s: %v: once more\n", turned, err)
+			t = trial{o: o, name: names[turn.What], driver: drivers[turn.What], tools: tools}
+			s, err = t.run(ctx)
+		}
 		if err != nil {
-			return Result{}, fmt.Errorf("round %d, %s: %w", turn.Round+1, names[turn.What], err)
+			return Result{}, fmt.Errorf("%s: %w", turned, err)
 		}
 		samples[turn.What] = append(samples[turn.What], s)
 		r.IPerf = t.iperf

@@ -140,6 +140,10 @@ func (r Result) notes(w io.Writer) error {
 			fmt.Fprintf(&b, "- %s: %s\n", p.Name, p.Calls.Missing)
 		}
 	}
+	for _, why := range r.Again {
+		why, _, _ = strings.Cut(why, "\n")
+		fmt.Fprintf(&b, "- **a turn failed and was taken once more: %s**\n", why)
+	}
 	for _, p := range r.Peers[1:] {
 		fmt.Fprintf(&b, "- %s: %s, MTU %d, %s\n", p.Name, p.Protects, p.MTU, p.Version)
 	}
@@ -150,7 +154,11 @@ func (r Result) notes(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "- UDP: %s; what arrived was held against what was sent: whole, once, in the order of its flow, unless a line above says otherwise\n", way)
 	}
-	fmt.Fprintf(&b, "\nMedians of %d interleaved rounds of %d s, in brackets the least and the greatest; %s on %s.\n", r.Rounds, r.Seconds, r.IPerf, r.Machine)
+	where := r.Machine.String()
+	if r.IPerf != "" { // TCP was measured
+		where = r.IPerf + " on " + where
+	}
+	fmt.Fprintf(&b, "\nMedians of %d interleaved rounds of %d s, in brackets the least and the greatest; %s.\n", r.Rounds, r.Seconds, where)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
