@@ -56,40 +56,38 @@ func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
 		o.p.tell(Event{Kind: Acquire, Filter: e.filter, Key: o.header.Key, Pair: Pair{o.header.Key.Src, o.header.Key.Dst}})
 	}
 	// An SA that was installed between the look-up and here has not seen this packet.
-	whole := Pair{o.header.Key.Src, o.header.Key.Dst}
-	if e.bundle(whole) != nil || e.softFor(whole, o.now) != nil {
-		go o.p.releaseLate(e, whole)
-	}
-}
-
-func (p *Plane) releaseLate(e *entry, pair Pair) {
-	p.install.Lock()
-	defer p.install.Unlock()
-	p.releaseHeld(e, pair)
+	o.letGo(e, Pair{o.header.Key.Src, o.header.Key.Dst})
 }
 
 // releaseHeld sends what waits for a pair's SA, a real one or a soft one, if it is there. The caller holds p.install.
 func (p *Plane) releaseHeld(e *entry, pair Pair) {
+	p.sending.Lock()
+	defer p.sending.Unlock()
 	o := &p.release
 	o.begin()
+	o.letGo(e, pair)
+	o.flush()
+}
+
+// letGo seals and queues what waits for a pair's SA, if that is there.
+func (o *outbound) letGo(e *entry, pair Pair) {
 	b, s := e.bundle(pair), e.softFor(pair, o.now)
 	if b == nil && s == nil {
 		return
 	}
 	for _, pkt := range e.take(pair) {
-		p.count.Released.Add(1)
+		o.p.count.Released.Add(1)
 		if o.header.Parse(pkt) != nil {
-			p.count.add(Malformed)
+			o.p.count.add(Malformed)
 			continue
 		}
-		o.joined = len(pkt) > int(p.mtu.Load())
+		o.joined = len(pkt) > int(o.p.mtu.Load())
 		if b == nil {
 			o.soft(e, s, pkt)
 			continue
 		}
 		o.protect(b, pkt)
 	}
-	o.flush()
 }
 
 // take empties a queue.

@@ -110,6 +110,7 @@ func (p *Plane) readTUN() error {
 	device, packets := tun.PacketsOf(p.cfg.TUN), readPackets()
 	for failures := 0; ; {
 		n, err := device.ReadPackets(packets)
+		p.sending.Lock()
 		o.begin()
 		for i := range n {
 			o.take(&packets[i])
@@ -117,6 +118,7 @@ func (p *Plane) readTUN() error {
 		p.count.FromTUN.Add(o.taken)
 		o.taken = 0
 		o.flush()
+		p.sending.Unlock()
 		if err == nil {
 			failures = 0
 			continue
