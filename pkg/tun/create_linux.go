@@ -34,13 +34,14 @@ func createDevice(name string, mtu int, o Options) (Device, error) {
 	if err != nil {
 		return nil, explainCreate(name, mtu, err)
 	}
-	file := os.NewFile(uintptr(fd), clonePath) // in the runtime's poller, since fd does not block
+	// A descriptor that blocks stays out of the runtime's poller, which each packet would wake in vain.
+	file := os.NewFile(uintptr(fd), clonePath)
 	dev, err := tun.CreateTUNFromFile(file, mtu)
 	if err != nil {
 		file.Close()
 		return nil, explainCreate(name, mtu, err)
 	}
-	k, err := newKernel(dev, o)
+	k, err := newKernel(dev, fd, o)
 	if err != nil {
 		dev.Close()
 		return nil, explainCreate(name, mtu, err)
@@ -55,7 +56,7 @@ func openTUN(name string) (fd int, err error) {
 		return -1, err
 	}
 	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-	fd, err = unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, err = unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}

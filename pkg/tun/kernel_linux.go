@@ -2,8 +2,9 @@ package tun
 
 import (
 	"errors"
+	"os"
 	"strings"
-	"syscall"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -13,18 +14,20 @@ import (
 // kernel is the TUN device of Linux.
 type kernel struct {
 	*monitored
-	raw     syscall.RawConn
+	fd      int // to be used while users is held and the device is not closed
+	users   sync.RWMutex
 	offload Offload
 	ringed  bool
 	wake    int // an eventfd that Close makes readable
 	in      reader
 	out     writer
+	cut     cutReader
 }
 
-func newKernel(d Device, o Options) (*kernel, error) {
-	k := &kernel{monitored: newMonitored(d)}
-	var err error
-	if k.raw, err = d.File().SyscallConn(); err != nil {
+func newKernel(d Device, fd int, o Options) (*kernel, error) {
+	k := &kernel{monitored: newMonitored(d), fd: fd}
+	err := unix.SetNonblock(fd, true)
+	if err != nil {
 		return nil, err
 	}
 	if k.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
@@ -36,7 +39,7 @@ func newKernel(d Device, o Options) (*kernel, error) {
 	}
 	var in, out *uring.Ring
 	if !o.NoRing {
-		_ = k.raw.Control(func(fd uintptr) { in, out = rings(int(fd)) })
+		in, out = rings(fd)
 	}
 	k.in.init(k.wake, in)
 	k.out.init(out)
@@ -45,22 +48,19 @@ func newKernel(d Device, o Options) (*kernel, error) {
 }
 
 // setOffload tells the kernel which superpackets it may hand out. What it takes is of the same kinds.
-func (k *kernel) setOffload(o Options) (err error) {
+func (k *kernel) setOffload(o Options) error {
 	const tcp = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
 	const udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // since Linux 6.2
-	failed := k.raw.Control(func(fd uintptr) {
-		set := func(bits int) error { return unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, bits) }
-		if o.NoOffload {
-			err = set(0)
-			return
-		}
-		k.offload.UDP = set(tcp|udp) == nil
-		k.offload.TCP = k.offload.UDP || set(tcp) == nil
-		if !k.offload.TCP {
-			err = set(0)
-		}
-	})
-	return errors.Join(failed, err)
+	set := func(bits int) error { return unix.IoctlSetInt(k.fd, unix.TUNSETOFFLOAD, bits) }
+	if o.NoOffload {
+		return set(0)
+	}
+	k.offload.UDP = set(tcp|udp) == nil
+	k.offload.TCP = k.offload.UDP || set(tcp) == nil
+	if !k.offload.TCP {
+		return set(0)
+	}
+	return nil
 }
 
 // rings makes a ring for each direction, or none where there is no io_uring or it cannot do without waiting for fd.
@@ -97,13 +97,14 @@ func (k *kernel) Describe() string {
 	return strings.Join(ways, ", ")
 }
 
-// Close wakes the reader, and waits until it has left the descriptor.
+// Close wakes the reader, and waits until the last read and write are over.
 func (k *kernel) Close() error {
 	k.closeOnce.Do(func() {
 		k.closed.Store(true)
 		_, _ = unix.Write(k.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		k.users.Lock()
+		defer k.users.Unlock()
 		k.closeErr = k.Device.Close()
-		// Nobody is left within a read or a write, and nobody gets in again.
 		unix.Close(k.wake)
 		for _, r := range [...]*uring.Ring{k.in.ring, k.out.ring} {
 			if r != nil {
@@ -118,13 +119,16 @@ func (k *kernel) ReadPackets(packets []Packet) (int, error) {
 	if len(packets) == 0 {
 		return 0, nil
 	}
+	k.users.RLock()
+	defer k.users.RUnlock()
+	if k.closed.Load() {
+		return 0, os.ErrClosed
+	}
 	r := &k.in
 	r.packets, r.n, r.err = packets, 0, nil
-	err := k.raw.Read(r.call)
+	r.fill(k.fd)
 	r.packets = nil
-	if err == nil {
-		err = r.err
-	}
+	err := r.err
 	if err == nil || errors.Is(err, errCut) || errors.Is(err, errSilly) {
 		return r.n, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/testnet"
 )
 
@@ -337,5 +338,42 @@ func deletedIsGone(t *testing.T, d Device) {
 	out[0].N = 40
 	if err := PacketsOf(d).WritePackets(out); Diagnose(err) != Gone {
 		t.Error(err)
+	}
+}
+
+// TestAsADeviceItCutsSuperpackets reads what UDP_SEGMENT made, a few datagrams at a time.
+func TestAsADeviceItCutsSuperpackets(t *testing.T) {
+	d := create(t, "tun7")
+	testnet.AddAddrs(t, "tun7", []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")})
+	c, err := net.Dial("udp", "10.5.0.2:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const size, count = 1000, 20
+	if err := segmented(c.(*net.UDPConn), size); err != nil {
+		t.Skip("no UDP_SEGMENT:", err)
+	}
+	data := randomOctets(size*count + 77)
+	if _, err := c.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	bufs, sizes := buffers(3, Headroom+1400)
+	for got := 0; got < len(data); {
+		n, err := d.Read(bufs, sizes, Headroom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			b := bufs[i][Headroom:][:sizes[i]]
+			if b[0] != 0x45 || b[9] != protoUDP {
+				continue
+			}
+			want := data[got:min(got+size, len(data))]
+			if !bytes.Equal(b[28:], want) || packet.Checksum(append(pseudoOf(b, false, protoUDP, 20), b[20:]...)) != 0 {
+				t.Fatalf("the datagram at %d differs", got)
+			}
+			got += len(want)
+		}
 	}
 }

@@ -43,40 +43,37 @@ type reader struct {
 	armed   bool // the ring waits for wake
 	woken   bool
 	poll    [2]unix.PollFd
-	call    func(fd uintptr) bool // made once, so that a read allocates nothing
-	ring    *uring.Ring           // nil without io_uring
-	got     [maxReads]int32       // what each read of a batch returned
+	ring    *uring.Ring     // nil without io_uring
+	got     [maxReads]int32 // what each read of a batch returned
 }
 
 func (r *reader) init(wake int, ring *uring.Ring) {
 	r.limit, r.wake, r.ring = 1, wake, ring
-	r.call = r.fill
 }
 
 // fill reads packets, at least one.
-func (r *reader) fill(fd uintptr) bool {
+func (r *reader) fill(fd int) {
 	for i := range r.packets[:min(len(r.packets), maxReads)] {
 		if p := &r.packets[i]; p.Off < Headroom || p.Off >= len(p.Buf) {
 			r.err = fmt.Errorf("packet %d has no room at offset %d: %w", i, p.Off, syscall.EINVAL)
-			return true
+			return
 		}
 	}
 	asked := min(r.limit, len(r.packets), maxReads)
 	if asked > 1 && r.ring != nil {
-		r.many(int(fd), asked)
+		r.many(fd, asked)
 	} else {
 		r.some(fd, asked)
 	}
 	waited := r.n == 0 && r.err == nil
 	for r.n == 0 && r.err == nil {
 		if r.ring != nil {
-			r.first(int(fd))
-		} else if r.err = r.wait(int32(fd)); r.err == nil {
+			r.first(fd)
+		} else if r.err = r.wait(fd); r.err == nil {
 			r.some(fd, 1)
 		}
 	}
 	r.adapt(asked, waited)
-	return true
 }
 
 // adapt sets the limit of the next read: in vain a read costs a system call, or the better part of what one in a batch costs.
@@ -96,10 +93,10 @@ func (r *reader) adapt(asked int, waited bool) {
 }
 
 // some reads until there is nothing more or there are asked packets.
-func (r *reader) some(fd uintptr, asked int) {
+func (r *reader) some(fd, asked int) {
 	for r.n < asked && r.err == nil {
 		room := r.packets[r.n].room()
-		n, _, errno := unix.Syscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&room[0])), uintptr(len(room)))
+		n, _, errno := unix.Syscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&room[0])), uintptr(len(room)))
 		switch errno {
 		case 0:
 			r.take(r.n, int(n))
@@ -200,8 +197,8 @@ func (r *reader) await(reads int) bool {
 var errRing = errors.New("io_uring failed")
 
 // wait blocks this thread until the device has a packet.
-func (r *reader) wait(fd int32) error {
-	r.poll = [2]unix.PollFd{{Fd: fd, Events: unix.POLLIN}, {Fd: int32(r.wake), Events: unix.POLLIN}}
+func (r *reader) wait(fd int) error {
+	r.poll = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(r.wake), Events: unix.POLLIN}}
 	if _, err := unix.Poll(r.poll[:], -1); err != nil && err != unix.EINTR {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 const maxPieces = 1024
 
 func (k *kernel) WritePackets(packets []Packet) error {
+	k.users.RLock()
+	defer k.users.RUnlock()
 	if k.closed.Load() {
 		for i := range packets {
 			packets[i].Failed = true
@@ -26,14 +28,8 @@ func (k *kernel) WritePackets(packets []Packet) error {
 	w := &k.out
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.packets, w.done, w.err = packets, 0, nil
-	if err := k.raw.Write(w.call); err != nil {
-		w.err = err
-	}
-	for i := range packets[w.done:] {
-		packets[w.done+i].Failed = true
-	}
-	w.packets = nil
+	w.err = nil
+	w.drain(k.fd, packets)
 	if w.err == nil || errors.Is(w.err, errNotSuper) {
 		return w.err
 	}
@@ -42,11 +38,8 @@ func (k *kernel) WritePackets(packets []Packet) error {
 
 // writer is the state of a write.
 type writer struct {
-	mu      sync.Mutex
-	packets []Packet
-	done    int // how many of packets were looked at
-	err     error
-	call    func(fd uintptr) bool // made once, so that a write allocates nothing
+	mu  sync.Mutex
+	err error
 
 	// queued are the packets whose writes the ring has not been told of yet, and pieces what they consist of, one after the other.
 	ring   *uring.Ring // nil without io_uring
@@ -66,7 +59,7 @@ type queued struct {
 }
 
 func (w *writer) init(ring *uring.Ring) {
-	w.ring, w.call = ring, w.drain
+	w.ring = ring
 	w.queued, w.pieces = make([]queued, 0, maxWrites), make([]unix.Iovec, 0, 2*maxPieces)
 }
 
@@ -74,9 +67,9 @@ func (w *writer) init(ring *uring.Ring) {
 const maxWrites = 64
 
 // drain writes the packets, many by one system call where there is a ring.
-func (w *writer) drain(fd uintptr) bool {
-	for ; w.done < len(w.packets); w.done++ {
-		p := &w.packets[w.done]
+func (w *writer) drain(fd int, packets []Packet) {
+	for i := range packets {
+		p := &packets[i]
 		p.Failed = false
 		super := p.Segment > 0 && (len(p.More) > 0 || p.N > p.Segment)
 		if !super {
@@ -96,7 +89,6 @@ func (w *writer) drain(fd uintptr) bool {
 		w.queue(p)
 	}
 	w.flush(fd)
-	return true
 }
 
 // kind is what the offload header of a superpacket says.
@@ -121,9 +113,9 @@ func (w *writer) queue(p *Packet) {
 }
 
 // flush writes what is queued. The kernel works through a ring's requests in their order, because none of them can block.
-func (w *writer) flush(fd uintptr) {
+func (w *writer) flush(fd int) {
 	if len(w.queued) > 1 && w.ring != nil {
-		w.flushRing(int(fd))
+		w.flushRing(fd)
 	} else {
 		for i := range w.queued {
 			q := &w.queued[i]
@@ -154,7 +146,7 @@ func (w *writer) flushRing(fd int) {
 }
 
 // refused decides about a packet that the kernel did not take.
-func (w *writer) refused(fd uintptr, p *Packet, errno syscall.Errno) {
+func (w *writer) refused(fd int, p *Packet, errno syscall.Errno) {
 	super := p.Buf[p.Off-vnetLen+1] != unix.VIRTIO_NET_HDR_GSO_NONE
 	if !super || errno != unix.EIO && errno != unix.EINVAL && errno != unix.EMSGSIZE {
 		w.fail(p, errno)
@@ -167,9 +159,9 @@ func (w *writer) refused(fd uintptr, p *Packet, errno syscall.Errno) {
 	}
 }
 
-func writev(fd uintptr, pieces []unix.Iovec) syscall.Errno {
+func writev(fd int, pieces []unix.Iovec) syscall.Errno {
 	for {
-		_, _, errno := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&pieces[0])), uintptr(len(pieces)))
+		_, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&pieces[0])), uintptr(len(pieces)))
 		if errno != unix.EINTR {
 			return errno
 		}
@@ -185,7 +177,7 @@ type cutter struct {
 }
 
 // cut writes the datagrams of a superpacket one by one.
-func (w *writer) cut(fd uintptr, p *Packet) {
+func (w *writer) cut(fd int, p *Packet) {
 	if w.cutter == nil {
 		w.cutter = new(cutter)
 	}
