@@ -50,22 +50,22 @@ type Inbound struct {
 	mu       sync.Mutex
 	run      inboundRun
 	window   window
-	noReplay bool    // anti-replay is off
-	failures uint64  // wrong ICVs in a row (for resynchronisation)
+	noReplay bool   // anti-replay is off; the window has nothing but its right edge
+	passed   bool   // a packet did, in this run
+	failures uint32 // wrong ICVs in a row (for resynchronisation)
+	soft     atomic.Bool
 	spare    *[]byte // copy of a packet that is tried under several sequence numbers; nil until there was one
 
 	packets, bytes, highest atomic.Uint64
 	drops                   atomic.Pointer[dropCounts] // nil until there was one; made under mu
 	used                    atomic.Int64               // nanoseconds after created
-	soft                    atomic.Bool
 	remote                  atomic.Pointer[netip.AddrPort]
 }
 
 // inboundRun is what a run of packets changes, guarded by mu. Others see it when the run ends.
 type inboundRun struct {
-	age                     time.Duration // of the SA, at the time of the run
-	packets, bytes, highest uint64
-	used                    bool // a packet passed in this run
+	age            time.Duration // of the SA, at the time of the run
+	packets, bytes uint64
 }
 
 // dropCounts are refused packets by reason. Most SAs never have any.
@@ -87,7 +87,6 @@ func NewInbound(c InboundConfig, now time.Time) *Inbound {
 		size = DefaultWindow
 	}
 	i := &Inbound{config: c, created: now, noReplay: size < 0, window: newWindow(size, c.HighestSequence)}
-	i.run.highest = c.HighestSequence
 	i.highest.Store(c.HighestSequence)
 	i.remote.Store(&i.config.Remote)
 	return i
@@ -101,11 +100,11 @@ func (i *Inbound) Begin(now time.Time) {
 
 // End ends a run and makes its counters seen.
 func (i *Inbound) End() {
-	if i.run.used {
-		i.run.used = false
+	if i.passed {
+		i.passed = false
 		i.packets.Store(i.run.packets)
 		i.bytes.Store(i.run.bytes)
-		i.highest.Store(i.run.highest)
+		i.highest.Store(i.window.top)
 		i.used.Store(int64(max(i.run.age, 1)))
 	}
 	i.mu.Unlock()
@@ -130,7 +129,7 @@ func (i *Inbound) OpenNext(pkt []byte, hlen int) (off, n int, next uint8, fresh 
 	}
 	i.run.packets++
 	i.run.bytes += uint64(n)
-	i.run.used = true
+	i.passed = true
 	return off, n, next, fresh, nil
 }
 
@@ -161,7 +160,7 @@ func (i *Inbound) open(pkt []byte, hlen int) (off, n int, next uint8, fresh bool
 
 // State is Check within a run, at its time.
 func (i *Inbound) State() State {
-	return i.config.Lifetime.state(i.run.age, i.run.bytes, i.run.highest)
+	return i.config.Lifetime.state(i.run.age, i.run.bytes, i.window.top)
 }
 
 // sequence returns the packet's 64-bit sequence number if the window would have it.
@@ -183,14 +182,11 @@ func (i *Inbound) sequence(low uint32) (uint64, error) {
 func (i *Inbound) accept(seq uint64) (fresh bool) {
 	if i.noReplay {
 		// Deviation: without a window the edge is only a hint for NAT rebinding and for status.
-		fresh = seq > i.run.highest
-	} else {
-		fresh = i.window.accept(seq)
+		fresh = seq > i.window.top
+		i.window.top = max(i.window.top, seq)
+		return fresh
 	}
-	if fresh {
-		i.run.highest = seq
-	}
-	return fresh
+	return i.window.accept(seq)
 }
 
 // Fits reports whether a decrypted packet is one of those the SA is for (RFC 4301 §5.2). Others must be dropped.

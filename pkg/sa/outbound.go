@@ -35,9 +35,10 @@ type OutboundConfig struct {
 type Outbound struct {
 	config  OutboundConfig
 	created time.Time
-	last    uint64       // the last sequence number there is
 	direct  DirectSealer // nil if the Sealer is none
-	trailer int          // what direct needs behind a payload
+	trailer int32        // what direct needs behind a payload
+	dead    atomic.Bool  // Check found it past its hard time
+	soft    atomic.Bool
 
 	mu  sync.Mutex
 	run outboundRun
@@ -45,10 +46,8 @@ type Outbound struct {
 	seq    atomic.Uint64 // last used; written under mu
 	bytes  atomic.Uint64
 	wasted atomic.Uint64 // sequence numbers that went with no packet
-	dead   atomic.Bool   // Check found it past its hard time
 	used   atomic.Int64  // nanoseconds after created
 	seen   atomic.Uint64
-	soft   atomic.Bool
 	remote atomic.Pointer[netip.AddrPort]
 	pmtu   pathMTU
 }
@@ -59,18 +58,23 @@ type outboundRun struct{ seq, bytes, wasted uint64 }
 
 // NewOutbound makes an outbound SA that is born now.
 func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
-	o := &Outbound{config: c, created: now, last: maxSequence}
-	if c.ESN {
-		o.last = maxSequenceESN
-	}
+	o := &Outbound{config: c, created: now}
 	if d, ok := c.Sealer.(DirectSealer); ok {
-		o.direct, o.trailer = d, d.MaxTrailer()
+		o.direct, o.trailer = d, int32(d.MaxTrailer())
 	}
 	o.run.seq = c.FirstSequence
 	o.seq.Store(c.FirstSequence)
 	o.seen.Store(c.FirstSequence)
 	o.remote.Store(&o.config.Remote)
 	return o
+}
+
+// last is the last sequence number there is.
+func (o *Outbound) last() uint64 {
+	if o.config.ESN {
+		return maxSequenceESN
+	}
+	return maxSequence
 }
 
 // Lock gives the caller the SA's Sealer for a run of Next and Seal.
@@ -90,7 +94,7 @@ func (o *Outbound) Unlock() {
 // ErrHardLimit past a hard limit. The caller holds the lock.
 func (o *Outbound) Next() (seq uint64, err error) {
 	seq = o.run.seq
-	if seq >= o.last {
+	if seq >= o.last() {
 		return 0, ErrSequenceExhausted
 	}
 	l := &o.config.Lifetime
@@ -114,7 +118,7 @@ func (o *Outbound) Seal(pkt []byte, hlen, n int, next uint8) error {
 // SealFrom is Seal for a payload that lies in src[:n]; pkt[:hlen] is the IP header. What lies in src behind the payload, as far as its capacity
 // goes, is used meanwhile, and then as it was. The caller holds the lock.
 func (o *Outbound) SealFrom(pkt []byte, hlen int, src []byte, n int, next uint8) error {
-	if o.direct == nil || cap(src)-n < o.trailer {
+	if o.direct == nil || cap(src)-n < int(o.trailer) {
 		copy(pkt[hlen+o.config.Sealer.Head():], src[:n])
 		return o.Seal(pkt, hlen, n, next)
 	}
@@ -153,7 +157,7 @@ func (o *Outbound) Check(now time.Time) State {
 		o.used.Store(int64(age))
 	}
 	state := o.config.Lifetime.state(age, o.bytes.Load(), seq)
-	if seq >= o.last {
+	if seq >= o.last() {
 		state = Hard
 	}
 	if state == Hard {

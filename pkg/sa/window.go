@@ -12,7 +12,6 @@ const (
 type window struct {
 	top  uint64
 	size uint64
-	mask uint64 // number of words less one
 	bits []uint64
 }
 
@@ -23,7 +22,7 @@ func newWindow(size int, top uint64) window {
 	for words*64 < uint64(size) {
 		words <<= 1
 	}
-	w := window{size: uint64(size), mask: words - 1, bits: make([]uint64, words)}
+	w := window{size: uint64(size), bits: make([]uint64, words)}
 	w.restart(top)
 	return w
 }
@@ -36,6 +35,9 @@ func (w *window) restart(top uint64) {
 	}
 }
 
+// mask is the number of words less one.
+func (w *window) mask() uint64 { return uint64(len(w.bits) - 1) }
+
 // check says whether seq may still be accepted. It changes nothing: an unauthenticated packet has no effect.
 func (w *window) check(seq uint64) error {
 	switch {
@@ -45,7 +47,7 @@ func (w *window) check(seq uint64) error {
 		return nil
 	case w.top-seq >= w.size:
 		return ErrTooOld
-	case w.bits[(seq>>6)&w.mask]&(1<<(seq&63)) != 0:
+	case w.bits[(seq>>6)&w.mask()]&(1<<(seq&63)) != 0:
 		return ErrReplayed
 	}
 	return nil
@@ -60,7 +62,7 @@ func (w *window) accept(seq uint64) (fresh bool) {
 		w.top = seq
 		fresh = true
 	}
-	w.bits[(seq>>6)&w.mask] |= 1 << (seq & 63)
+	w.bits[(seq>>6)&w.mask()] |= 1 << (seq & 63)
 	return fresh
 }
 
@@ -69,16 +71,16 @@ func (w *window) clear(from, to uint64) {
 	first, last := from>>6, to>>6
 	before, after := uint64(1)<<(from&63)-1, ^uint64(0)<<(to&63)<<1 // the bits of these words that stay
 	switch {
-	case to-from >= (w.mask+1)*64:
+	case to-from >= (w.mask()+1)*64:
 		clear(w.bits)
 	case first == last:
-		w.bits[first&w.mask] &= before | after
+		w.bits[first&w.mask()] &= before | after
 	default:
-		w.bits[first&w.mask] &= before
+		w.bits[first&w.mask()] &= before
 		for i := first + 1; i < last; i++ {
-			w.bits[i&w.mask] = 0
+			w.bits[i&w.mask()] = 0
 		}
-		w.bits[last&w.mask] &= after
+		w.bits[last&w.mask()] &= after
 	}
 }
 
