@@ -77,10 +77,14 @@ func (r *Results) table(p Part) interface{ Markdown(w io.Writer) error } {
 
 // lookups is a row for each set of filters.
 func (r *Results) lookups() measure.Grid {
-	g := measure.Grid{Head: []string{"filters", "ns a look-up", "build, ms", "bytes a filter"}}
+	g := measure.Grid{Head: []string{"filters", "ns a look-up", "build, ms", "bytes a filter", "µs a change"}}
 	for _, name := range slices.Sorted(maps.Keys(r.Classify)) {
 		c := r.Classify[name]
-		g.Rows = append(g.Rows, []string{name, fmt.Sprintf("%.0f (%.0f – %.0f)", c.Lookup.Median, c.Lookup.Min, c.Lookup.Max), fmt.Sprintf("%.0f", float64(c.BuildNS)/1e6), fmt.Sprintf("%.0f", c.PerRule)})
+		change := "–"
+		if c.Changes != nil {
+			change = c.Changes.Each.Times(1e-3).Text(1)
+		}
+		g.Rows = append(g.Rows, []string{name, fmt.Sprintf("%.0f (%.0f – %.0f)", c.Lookup.Median, c.Lookup.Min, c.Lookup.Max), fmt.Sprintf("%.0f", float64(c.BuildNS)/1e6), fmt.Sprintf("%.0f", c.PerRule), change})
 	}
 	return g
 }

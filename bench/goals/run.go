@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -111,6 +113,7 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 			continue
 		}
 		fmt.Fprintf(o.Progress, "%s\n", part)
+		runtime.GC() // what the part before has left is not collected at the cost of this one
 		err := r.measure(ctx, part, o)
 		if ctx.Err() != nil {
 			return Report{}, ctx.Err()
@@ -159,23 +162,33 @@ func keep[R any](to **R) func(R, error) error {
 	}
 }
 
-// hostPairs is the name of the generated filters.
-const hostPairs = "1,000,000 host pairs"
+// The sets of filters, beside those of ClassBench, which are called by their names.
+const (
+	hostPairs    = "1,000,000 host pairs"
+	grownMillion = "1,000,000 grown"
+	grownFew     = "10,000 grown"
+)
 
 // classify measures look-ups. Some answers of each are held to the linear truth.
 func (r *Results) classify(ctx context.Context, o Options) error {
 	r.Classify = map[string]*classify.Result{}
 	sets := map[string]classify.Options{hostPairs: {Pairs: 1_000_000}}
-	for set := range references {
-		if o.ClassBench != "" {
+	if o.ClassBench != "" {
+		var seeds []string
+		for _, set := range slices.Sorted(maps.Keys(references)) {
 			sets[set] = classify.Options{Rules: o.classBench(set)}
+			seeds = append(seeds, o.classBench(set))
 		}
+		sets[grownFew] = classify.Options{Grown: 10_000, Seeds: seeds}
+		sets[grownMillion] = classify.Options{Grown: 1_000_000, Seeds: seeds, Changes: 2000}
 	}
-	for name, c := range sets {
+	for _, name := range slices.Sorted(maps.Keys(sets)) {
+		c := sets[name]
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		c.Verify, c.VerifyOnly = true, 200
+		runtime.GC()
 		res, err := classify.Run(c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -28,6 +28,10 @@ func table() []goal {
 		{name: "1,000,000 host-pair filters, a look-up", part: Classify, direction: most, must: 250, aim: 120, unit: "ns", value: lookup(hostPairs)},
 		{name: "ClassBench acl1, fw1, ipc1 with 10,000 filters, no cache, geometric mean", part: Classify, direction: most, must: 1.2, aim: 0.6, unit: "× TupleMerge", decimals: 2, value: tupleMerge},
 
+		{name: "1,000,000 mixed filters grown from these sets, a look-up", part: Classify, direction: most, must: 1500, aim: 500, unit: "ns", value: lookup(grownMillion)},
+		{name: "the same of 10,000 grown alike", part: Classify, direction: most, must: 3, noAim: true, unit: "×", decimals: 2, value: growth},
+		{name: "an insertion or deletion at 1,000,000 filters, while readers look up", part: Classify, direction: most, must: 50, aim: 5, unit: "µs", scale: 1e-3, decimals: 1, value: change},
+
 		{name: "IKEv1 main and quick mode a second, X25519, pre-shared key, both ends", part: Handshake, direction: least, must: 2000, aim: 4000, unit: "a second", value: negotiations},
 		{name: "memory of an SA pair among 100,000", part: Memory, direction: most, must: 4, aim: 2, unit: "KB", scale: 1.0 / 1024, decimals: 2, value: pairBytes(gcm)},
 	}

@@ -153,15 +153,48 @@ func allocations(r *Results) (worst Measured, err error) {
 	return worst, err
 }
 
+// set is what was measured of one set of filters. All but the generated pairs need ClassBench's.
+func (r *Results) set(name string) (*classify.Result, error) {
+	if c := r.Classify[name]; c != nil {
+		return c, nil
+	}
+	return nil, errors.New("the ClassBench sets were not there: name the directory that has acl1_10k.rules and its like (--classbench)")
+}
+
 // lookup is the time of a look-up in one set of filters.
 func lookup(set string) func(r *Results) (Measured, error) {
 	return func(r *Results) (Measured, error) {
-		c := r.Classify[set]
-		if c == nil {
-			return Measured{}, fmt.Errorf("the filters %q were not measured", set)
+		c, err := r.set(set)
+		if err != nil {
+			return Measured{}, err
 		}
 		return span(c.Lookup, 1), nil
 	}
+}
+
+// growth is the time of a look-up among a million filters over that among ten thousand that were grown alike.
+func growth(r *Results) (Measured, error) {
+	few, err := r.set(grownFew)
+	if err != nil {
+		return Measured{}, err
+	}
+	many, err := r.set(grownMillion)
+	if err != nil {
+		return Measured{}, err
+	}
+	return span(many.Lookup, few.Lookup.Median), nil
+}
+
+// change is the time of an insertion or deletion among a million filters.
+func change(r *Results) (Measured, error) {
+	c, err := r.set(grownMillion)
+	if err != nil {
+		return Measured{}, err
+	}
+	if c.Changes == nil {
+		return Measured{}, errors.New("no changes were made")
+	}
+	return of(c.Changes.Each)
 }
 
 func span(s classify.Spread, by float64) Measured {
@@ -175,9 +208,9 @@ var references = map[string]float64{"acl1": 557, "fw1": 241, "ipc1": 374}
 func tupleMerge(r *Results) (Measured, error) {
 	sum := Measured{}
 	for set, reference := range references {
-		c := r.Classify[set]
-		if c == nil {
-			return Measured{}, fmt.Errorf("the ClassBench set %s was not measured: name the directory that has %s_10k.rules (--classbench)", set, set)
+		c, err := r.set(set)
+		if err != nil {
+			return Measured{}, err
 		}
 		m := span(c.Lookup, reference)
 		sum.Median, sum.Min, sum.Max, sum.Rounds = sum.Median+math.Log(m.Median), sum.Min+math.Log(m.Min), sum.Max+math.Log(m.Max), m.Rounds
