@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkGCM sets this package beside the standard library, as ESP does it: sealed in place, opened from buffer to buffer, with 8 bytes of
-// additional data and IVs that are written as 8 bytes. What is compared runs side by side.
+// BenchmarkGCM sets this package beside the standard library, as ESP does it: sealed in place, opened from buffer to buffer, with 8 bytes
+// of additional data and IVs that are written as 8 bytes. What is compared runs side by side.
 func BenchmarkGCM(b *testing.B) {
 	for _, bits := range []int{128, 256} {
 		key := pattern(bits/8, 3)

@@ -14,18 +14,20 @@
 // specification, so E(K, J0), which hides the hash in the tag, comes out where the additional data goes in, at no cost. For text the
 // counters are 2 and on: they would come to an end with 64 GiB in one message, which Seal refuses.
 //
-// Four blocks are a vector and 16 are a stride. A row of n blocks before the lengths becomes whole strides and a last one of 1 to 16 blocks, which is
-// done with masks: no byte outside of the buffers is read or written, though one that is masked may cost some hundred
+// Four blocks are a vector and 16 are a stride. A row of n blocks before the lengths becomes whole strides and a last one of 1 to 16
+// blocks, which is done with masks: no byte outside of the buffers is read or written, though one that is masked may cost some hundred
 // nanoseconds if it lies in a page that is not there. The first vector has 48 bytes of text: they move up a lane.
 //
 // # The hash
 //
-// GHASH is a polynomial in H over GF(2^128): a stride multiplies its 16 blocks by H^16 to H^1, the last one its t blocks and the lengths by
-// H^(t+1) to H^1, adds the products as they are, 256 bits each, and reduces the sum once. The powers stand in memory in falling order, so
-// that any t consecutive ones are four unaligned vectors. Numbers are reversed by bytes only: with the bits of each byte as GCM has them, the product of two
-// reversed numbers is the reversed product shifted by one bit (Gueron and Kounavis, "Intel Carry-Less Multiplication Instruction and its
-// Usage for Computing the GCM Mode"), which the powers anticipate by being multiplied by x. The reduction is Montgomery's: twice, the lowest 64 bits are made zero by adding a
-// multiple of the polynomial x^128 + x^127 + x^126 + x^121 + 1, which is the reversed one of GCM.
+// GHASH is a polynomial in H over GF(2^128): a stride multiplies its 16 blocks by H^16 to H^1, the last one its t blocks and the lengths
+// by H^(t+1) to H^1, adds the products as they are, 256 bits each, and reduces the sum once. The powers stand in memory in falling order,
+// so that any t consecutive ones are four unaligned vectors. Numbers are reversed by bytes only: with the bits of each byte as GCM has
+// them, the product of two reversed numbers is the reversed product shifted by one bit (Gueron and Kounavis, "Intel Carry-Less
+// Multiplication Instruction and its Usage for Computing the GCM Mode"), which the powers anticipate by being multiplied by x. The
+// reduction is Montgomery's: twice, the lowest 64 bits are made zero by adding a multiple of the polynomial x^128 + x^127 + x^126 + x^121
+// + 1, which is the reversed one of GCM.
 //
-// Seal enciphers the counters of one stride while it hashes the text of the one before; Open hashes a stride while it enciphers its counters.
+// Seal enciphers the counters of one stride while it hashes the text of the one before; Open hashes a stride while it enciphers its
+// counters.
 package gcmvec

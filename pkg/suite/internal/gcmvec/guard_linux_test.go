@@ -40,8 +40,8 @@ func (g guarded) place(data []byte, end bool) []byte {
 	return g[at:][:len(data):len(data)]
 }
 
-// TestGuardPages has every buffer begin right after a page that cannot be touched, or end right before one: one byte read or written too far ends the
-// test with a fault.
+// TestGuardPages has every buffer begin right after a page that cannot be touched, or end right before one: one byte read or written too
+// far ends the test with a fault.
 func TestGuardPages(t *testing.T) {
 	key := pattern(16, 1)
 	aead, other := ours(t, key, 16), standard(t, key, 16)

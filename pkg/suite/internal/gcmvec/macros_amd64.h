@@ -193,10 +193,10 @@
 	FOLD
 
 // BEGIN loads constants and keys, makes the first 16 counter blocks, J0 the first of them, and puts the additional data into lane 0 of
-// Z13. The text is then one of CX bytes whose first block is not there. Its first vector, or what there is of it, begins R10 bytes further; K1 has its bytes
-// in memory, BX tells how to move the lanes, K6 where they come to lie and K5 where J0 does. Where there is no text at all, it
-// is looked for in a place that can be read. The nonce is read in the pieces in which ESP writes it, 4 bytes of salt and 8 of IV: others
-// would wait for the store.
+// Z13. The text is then one of CX bytes whose first block is not there. Its first vector, or what there is of it, begins R10 bytes further;
+// K1 has its bytes in memory, BX tells how to move the lanes, K6 where they come to lie and K5 where J0 does. Where there is no text at
+// all, it is looked for in a place that can be read. The nonce is read in the pieces in which ESP writes it, 4 bytes of salt and 8 of IV:
+// others would wait for the store.
 #define BEGIN(noaad) \
 	MOVL (R8), R13;                              \
 	SHLQ $4, R13;                                \
