@@ -20,7 +20,7 @@ import (
 // upFlags are the flags of up.
 type upFlags struct {
 	config, socket, tun, keylog string
-	noGuard                     bool
+	noGuard, noRing, noOffload  bool
 	log                         logFlags
 	web                         webFlags
 }
@@ -44,6 +44,8 @@ the change does not touch; a bad file is refused, and the old policy stays.`,
 	c.Flags().StringVar(&f.tun, "tun", "", "the `name` of the TUN device (default: from the file, or the system's choice)")
 	c.Flags().StringVar(&f.keylog, "keylog", "", "write keys for Wireshark to this `directory`: whoever reads it reads the traffic")
 	c.Flags().BoolVar(&f.noGuard, "no-guard", false, "go on without the host's firewall; what stays open is said")
+	c.Flags().BoolVar(&f.noRing, "no-io-uring", false, "move packets by ordinary system calls")
+	c.Flags().BoolVar(&f.noOffload, "no-offload", false, "move each packet by itself and not in superpackets")
 	f.web.add(c)
 	f.log.add(c)
 	return c
@@ -131,6 +133,7 @@ func (f *upFlags) options(ctx context.Context, file *config.File, words *passphr
 		Policy: p, Load: func() (*endpoint.PolicyFile, error) { return f.again(ctx, words, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
 		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
 		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
+		NoRing: f.noRing, NoOffload: f.noOffload,
 	}, nil
 }
 

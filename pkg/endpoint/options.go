@@ -31,6 +31,8 @@ type Options struct {
 	TUNName string
 	// MTU of the TUN device in bytes; 0: computed from the outer path and the policy's methods.
 	MTU int
+	// NoRing does without io_uring, and NoOffload without superpackets, on the device and on UDP sockets.
+	NoRing, NoOffload bool
 	// NoGuard goes on without the host's firewall.
 	NoGuard bool
 	// KeylogDir is where key tables for Wireshark are written; "": nowhere.

@@ -81,6 +81,7 @@ type PolicyStatus struct {
 type TUNStatus struct {
 	Name   string         `json:"name"`
 	MTU    int            `json:"mtu"` // bytes
+	IO     string         `json:"io"`  // how packets are moved, for people: "io_uring, TSO, USO"; "" where the system has one way only
 	Routes []netip.Prefix `json:"routes"`
 }
 

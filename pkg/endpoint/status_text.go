@@ -16,7 +16,11 @@ func (s Status) WriteText(w io.Writer) error {
 	t := &tables{w: w}
 	t.line("instance %s%s, process %d, up %s", s.Instance, after(" of goipsec ", s.Version), s.PID, s.Now.Sub(s.Started).Truncate(time.Second))
 	t.line("%s", policyText(&s))
-	t.line("tun %s, mtu %d; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, s.Guard, listenText(s.Listen))
+	by := ""
+	if s.TUN.IO != "" {
+		by = ", by " + s.TUN.IO
+	}
+	t.line("tun %s, mtu %d%s; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, by, s.Guard, listenText(s.Listen))
 	if len(s.Live) > 0 {
 		t.line("live keywords: %s", liveText(s.Live))
 	}

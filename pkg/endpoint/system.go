@@ -141,7 +141,9 @@ func readPaths(from netio.PathEvents) <-chan netio.PathEvent {
 	return out
 }
 
-func (h *systemHost) netio() netio.Options { return netio.Options{Mark: h.id.Mark} }
+func (h *systemHost) netio() netio.Options {
+	return netio.Options{Mark: h.id.Mark, NoOffload: h.opts.NoOffload}
+}
 
 func (h *systemHost) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return netio.Dial(ctx, network, address, h.netio())
@@ -206,7 +208,7 @@ func (h *systemHost) openDevice(c *policy.Compiled, o *opened) (err error) {
 	if h.mtu == 0 {
 		h.mtu = h.deviceMTU(c)
 	}
-	if h.device, err = createDevice(h.opts.TUNName, h.mtu); err != nil {
+	if h.device, err = h.createDevice(); err != nil {
 		return err
 	}
 	if h.name, err = h.device.Name(); err != nil {
@@ -218,12 +220,13 @@ func (h *systemHost) openDevice(c *policy.Compiled, o *opened) (err error) {
 }
 
 // createDevice makes the TUN device, by default with the first free name.
-func createDevice(name string, mtu int) (tun.Device, error) {
-	if name != "" {
-		return tun.Create(name, mtu)
+func (h *systemHost) createDevice() (tun.Device, error) {
+	o := tun.Options{NoRing: h.opts.NoRing, NoOffload: h.opts.NoOffload}
+	if h.opts.TUNName != "" {
+		return tun.CreateWith(h.opts.TUNName, h.mtu, o)
 	}
 	for i := 0; ; i++ {
-		d, err := tun.Create(fmt.Sprintf("goipsec%d", i), mtu)
+		d, err := tun.CreateWith(fmt.Sprintf("goipsec%d", i), h.mtu, o)
 		if err == nil || !errors.Is(err, os.ErrExist) || i == 99 {
 			return d, err
 		}
@@ -351,6 +354,9 @@ func (h *systemHost) deviceChanged() {
 
 func (h *systemHost) describe(s *Status) {
 	s.TUN = TUNStatus{Name: h.name, MTU: h.mtu}
+	if d, ok := h.device.(tun.Described); ok {
+		s.TUN.IO = d.Describe()
+	}
 	for _, c := range h.plan.Captures {
 		s.TUN.Routes = append(s.TUN.Routes, c.Prefix)
 	}

@@ -22,6 +22,15 @@ func Headline(s *endpoint.Status) []Field {
 		{"Soft SAs", strconv.FormatUint(s.Counts.Soft, 10)}, {"Waiting packets", strconv.FormatUint(s.Traffic.Waiting, 10)}}
 }
 
+// device tells of the TUN device and how packets are moved through it.
+func device(t *endpoint.TUNStatus) string {
+	text := fmt.Sprintf("%s, MTU %d", t.Name, t.MTU)
+	if t.IO != "" {
+		text += ", by " + t.IO
+	}
+	return text
+}
+
 // Facts are what there is to say about the instance and its policy besides the rules.
 func Facts(s *endpoint.Status) []Field {
 	var addresses []string
@@ -34,7 +43,7 @@ func Facts(s *endpoint.Status) []Field {
 	}
 	list := []Field{{"Description", s.Policy.Description}, {"File", s.ConfigPath}, {"Applied", s.Policy.Applied.Format(time.DateTime)},
 		{"Specific filters", fmt.Sprintf("%d main mode, %d outbound, %d inbound", s.Policy.MainModeFilters, s.Policy.OutboundFilters, s.Policy.InboundFilters)},
-		{"Me", strings.Join(addresses, ", ")}, {"TUN device", fmt.Sprintf("%s, MTU %d", s.TUN.Name, s.TUN.MTU)}, {"Guard", s.Guard}, {"Key log", s.KeyLog}, {"Last reload", s.LastReload}}
+		{"Me", strings.Join(addresses, ", ")}, {"TUN device", device(&s.TUN)}, {"Guard", s.Guard}, {"Key log", s.KeyLog}, {"Last reload", s.LastReload}}
 	for _, w := range s.Warnings {
 		list = append(list, Field{"Warning", w})
 	}

@@ -2,12 +2,9 @@ package system
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -105,58 +102,4 @@ func (w *world) overload(ends [2]*lab.Goipsec, length time.Duration) []*flow {
 	})
 	w.t.Logf("%v of overload: %d times goipsec status answered, the slowest after %v", length, answers, slowest.Round(time.Millisecond))
 	return flows
-}
-
-// transfer moves random bytes by TCP and compares what arrives.
-func (w *world) transfer(from *lab.Host, source string, to *lab.Host, destination string, size int64) {
-	w.t.Helper()
-	if err := transfer(from, source, to, destination, size); err != nil {
-		w.t.Errorf("TCP from %s to %s: %v", source, destination, err)
-	}
-}
-
-func transfer(from *lab.Host, source string, to *lab.Host, destination string, size int64) (err error) {
-	var listener net.Listener
-	to.Inside(func() (err error) {
-		listener, err = net.Listen("tcp", net.JoinHostPort(destination, "0"))
-		return err
-	})
-	defer listener.Close()
-	var conn net.Conn
-	from.Inside(func() (err error) {
-		d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(source), 0))}
-		conn, err = d.Dial("tcp", listener.Addr().String())
-		return err
-	})
-	defer conn.Close()
-	sum := make(chan string, 1)
-	go func() {
-		h := sha256.New()
-		n := int64(0)
-		c, err := listener.Accept()
-		if err == nil {
-			defer c.Close()
-			n, err = io.Copy(h, c)
-		}
-		sum <- fmt.Sprintf("%d bytes, %x, %v", n, h.Sum(nil), err)
-	}()
-	h := sha256.New()
-	random := rand.NewChaCha8([32]byte{1})
-	if _, err := io.Copy(conn, io.TeeReader(io.LimitReader(random, size), h)); err != nil {
-		return err
-	}
-	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
-		return err
-	}
-	timer := time.NewTimer(60 * time.Second)
-	defer timer.Stop()
-	select {
-	case got := <-sum:
-		if want := fmt.Sprintf("%d bytes, %x, %v", size, h.Sum(nil), error(nil)); got != want {
-			return fmt.Errorf("sent %s, and there arrived %s", want, got)
-		}
-		return nil
-	case <-timer.C:
-		return errors.New("not done after a minute")
-	}
 }

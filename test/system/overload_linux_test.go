@@ -85,7 +85,9 @@ func TestOverloadIsLossAndNothingElse(t *testing.T) {
 			// Whoever has been overloaded works as before.
 			w.pingable(w.a, "192.168.1.1", "192.168.2.1", ends[0])
 			w.pingable(w.b, "192.168.2.1", "192.168.1.1", ends[1])
-			w.transfer(w.a, "192.168.1.1", w.b, "192.168.2.1", 16<<20)
+			if err := w.Transfer(w.a, "192.168.1.1", w.b, "192.168.2.1", 16<<20); err != nil {
+				t.Error(err)
+			}
 			for i := range ends {
 				w.recovered(ends[i], footprints[i])
 			}

@@ -102,7 +102,11 @@ func (g *Goipsec) In(l *Lab) *Goipsec {
 func (g *Goipsec) restart(l *Lab, flags []string) {
 	l.t.Helper()
 	args := append(slices.Clone(g.Under), l.Binary(), "up", "-c", g.Policy, "--socket", g.Socket)
-	args = append(args, flags...)
+	way, known := Ways[l.IO]
+	if !known {
+		l.t.Fatalf("%q is no way to move packets", l.IO)
+	}
+	args = append(append(args, way...), flags...)
 	g.Process = g.Host.Start("goipsec", args...)
 }
 

@@ -16,6 +16,16 @@ type Lab struct {
 	dir string
 	id  int64
 	n   int // names given out
+	// IO is how each goipsec up that the lab starts from now on moves packets: one of Ways. At first it is what GOIPSEC_TEST_IO says in the environment.
+	IO string
+}
+
+// Ways are the ways in which goipsec up can move packets, with the flags that each takes.
+var Ways = map[string][]string{
+	"":           nil, // as it chooses itself
+	"no-ring":    {"--no-io-uring"},
+	"no-offload": {"--no-offload"},
+	"plain":      {"--no-io-uring", "--no-offload"},
 }
 
 var labs atomic.Int64
@@ -31,7 +41,7 @@ func New(t testing.TB) *Lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return &Lab{t: t, dir: dir, id: labs.Add(1)}
+	return &Lab{t: t, dir: dir, id: labs.Add(1), IO: os.Getenv("GOIPSEC_TEST_IO")}
 }
 
 // Dir is the lab's directory, removed with it.
