@@ -153,7 +153,7 @@ func (b *familyBuilder[K, R, P]) pairs(f *family[K, R, P], list []slot[K]) {
 				page[j].ref = b.settle(page[j].ref)
 			}
 		}
-		f.hosts.top[i>>pageBits][i&(pageLen-1)] = page
+		f.hosts.top[i>>hostBits][i&(hostLen-1)] = page
 	}
 	f.groups = vectorOf(b.groups)
 }
@@ -279,5 +279,5 @@ func (t *hosts[K]) bytes() (n int) {
 func (v *vector[T]) bytes() int {
 	var x T
 	pages := (v.n + pageLen - 1) / pageLen
-	return pages * (pageLen*int(unsafe.Sizeof(x)) + int(unsafe.Sizeof(v.top[0][0])))
+	return pages*pageLen*int(unsafe.Sizeof(x)) + len(v.top)*pageLen*int(unsafe.Sizeof(&x))
 }

@@ -9,6 +9,11 @@ import (
 // filters or ten million. The table is cut into pages by the upper bits of the hash; within a page addressing is open, by the lower bits. A change
 // copies one page and the two lists that lead to it, which are small enough to stay in the caches.
 
+const (
+	hostBits = 7
+	hostLen  = 1 << hostBits // pages in a list, and pairs in a page, at most
+)
+
 // hosts maps address pairs, K, to what Index keeps of them: a number that is not zero.
 type hosts[K comparable] struct {
 	top  [][][]slot[K]
@@ -52,7 +57,7 @@ func home(h uint64, n int) int { return int(uint64(uint32(h)) * uint64(n) >> 32)
 // page says where the page of a hash is.
 func (t *hosts[K]) page(h uint64) (a, b int) {
 	n := h >> (64 - t.bits)
-	return int(n >> pageBits), int(n & (pageLen - 1))
+	return int(n >> hostBits), int(n & (hostLen - 1))
 }
 
 // find returns what a pair maps to, or 0.
@@ -96,11 +101,11 @@ func pageSlots(n int, long bool) int {
 }
 
 // pagesFor is how many bits of the hash say the page, of n pairs in all: a page has 64 to 128 of them.
-func pagesFor(n int) uint8 { return uint8(max(bits.Len(uint(n))-pageBits, 0)) }
+func pagesFor(n int) uint8 { return uint8(max(bits.Len(uint(n))-hostBits, 0)) }
 
 // with returns a table with s, which takes the place of what has its key. Where its reference is 0 nothing does.
 func (t hosts[K]) with(s slot[K], hash func(K) uint64) hosts[K] {
-	if t.used >= 4*pageLen<<t.bits {
+	if t.used >= 4*hostLen<<t.bits {
 		t = t.spread(hash)
 	}
 	a, b := t.page(hash(s.key))
@@ -158,7 +163,7 @@ func (t hosts[K]) spread(hash func(K) uint64) hosts[K] {
 	}
 	next, parts := newHosts(list, hash)
 	for i, part := range parts {
-		next.top[i>>pageBits][i&(pageLen-1)] = fillPage(make([]slot[K], 2*len(part)+1), part, hash)
+		next.top[i>>hostBits][i&(hostLen-1)] = fillPage(make([]slot[K], 2*len(part)+1), part, hash)
 	}
 	next.used = len(list)
 	return next
@@ -168,8 +173,8 @@ func (t hosts[K]) spread(hash func(K) uint64) hosts[K] {
 func newHosts[K comparable](list []slot[K], hash func(K) uint64) (t hosts[K], parts [][]slot[K]) {
 	t.bits = pagesFor(len(list))
 	pages := 1 << t.bits
-	for left := pages; left > 0; left -= pageLen {
-		t.top = append(t.top, make([][]slot[K], min(left, pageLen)))
+	for left := pages; left > 0; left -= hostLen {
+		t.top = append(t.top, make([][]slot[K], min(left, hostLen)))
 	}
 	counts := make([]uint32, pages+1)
 	for i := range list {

@@ -4,12 +4,12 @@ import "slices"
 
 // A vector is an array that never changes: setting an element gives another vector, which shares all pages but one. The zero vector is empty.
 type vector[T any] struct {
-	top [][]*[pageLen]T
+	top []*[pageLen]*[pageLen]T
 	n   int
 }
 
 const (
-	pageBits = 7
+	pageBits = 6
 	pageLen  = 1 << pageBits
 )
 
@@ -18,14 +18,13 @@ func vectorOf[T any](list []T) (v vector[T]) {
 	v.n = len(list)
 	for at := 0; at < len(list); at += pageLen {
 		if at%(pageLen*pageLen) == 0 {
-			v.top = append(v.top, nil)
+			v.top = append(v.top, new([pageLen]*[pageLen]T))
 		}
 		page := list[at:]
 		if len(page) < pageLen {
 			page = append(make([]T, 0, pageLen), page...)[:pageLen]
 		}
-		last := &v.top[len(v.top)-1]
-		*last = append(*last, (*[pageLen]T)(page))
+		v.top[len(v.top)-1][at>>pageBits&(pageLen-1)] = (*[pageLen]T)(page)
 	}
 	return v
 }
@@ -37,19 +36,18 @@ func (v *vector[T]) at(i uint32) *T {
 
 // with returns a vector with another element i, which may be one behind the last.
 func (v vector[T]) with(i uint32, x T) vector[T] {
-	a, b := int(i>>(2*pageBits)), int(i>>pageBits&(pageLen-1))
+	a, b := int(i>>(2*pageBits)), i>>pageBits&(pageLen-1)
 	v.top = slices.Clone(v.top)
+	mid, page := new([pageLen]*[pageLen]T), new([pageLen]T)
 	if a == len(v.top) {
 		v.top = append(v.top, nil)
-	}
-	v.top[a] = slices.Clone(v.top[a])
-	page := new([pageLen]T)
-	if b == len(v.top[a]) {
-		v.top[a] = append(v.top[a], page)
 	} else {
-		*page = *v.top[a][b]
-		v.top[a][b] = page
+		*mid = *v.top[a]
 	}
+	if mid[b] != nil {
+		*page = *mid[b]
+	}
+	v.top[a], mid[b] = mid, page
 	page[i&(pageLen-1)] = x
 	v.n = max(v.n, int(i)+1)
 	return v
