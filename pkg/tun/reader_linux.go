@@ -38,11 +38,11 @@ type reader struct {
 	packets []Packet
 	n       int
 	err     error
-	limit   int // how many reads to try at once
+	try     bool // not to wait
+	limit   int  // how many reads to try at once
 	wake    int
 	armed   bool // the ring waits for wake
 	woken   bool
-	poll    [2]unix.PollFd
 	ring    *uring.Ring     // nil without io_uring
 	got     [maxReads]int32 // what each read of a batch returned
 }
@@ -66,7 +66,7 @@ func (r *reader) fill(fd int) {
 		r.some(fd, asked)
 	}
 	waited := r.n == 0 && r.err == nil
-	for r.n == 0 && r.err == nil {
+	for r.n == 0 && r.err == nil && !r.try {
 		if r.ring != nil {
 			r.first(fd)
 		} else if r.err = r.wait(fd); r.err == nil {
@@ -197,12 +197,15 @@ func (r *reader) await(reads int) bool {
 var errRing = errors.New("io_uring failed")
 
 // wait blocks this thread until the device has a packet.
-func (r *reader) wait(fd int) error {
-	r.poll = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(r.wake), Events: unix.POLLIN}}
-	if _, err := unix.Poll(r.poll[:], -1); err != nil && err != unix.EINTR {
+func (r *reader) wait(fd int) error { return waitFor(fd, r.wake) }
+
+// waitFor blocks this thread until there is something to read from fd, or wake says that it is over.
+func waitFor(fd, wake int) error {
+	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds[:], -1); err != nil && err != unix.EINTR {
 		return err
 	}
-	if r.poll[1].Revents != 0 {
+	if fds[1].Revents != 0 {
 		return os.ErrClosed
 	}
 	return nil
