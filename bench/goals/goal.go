@@ -103,7 +103,8 @@ func (g goal) row(r *Results) Row {
 		v.Median, v.Min, v.Max = v.Median*g.scale, v.Min*g.scale, v.Max*g.scale
 	}
 	row.Value = &v
-	row.Text = strings.TrimSpace(fmt.Sprintf("%.*f %s (%.*f – %.*f)", g.decimals, v.Median, g.unit, g.decimals, v.Min, g.decimals, v.Max))
+	figure := strings.TrimSpace(fmt.Sprintf("%.*f %s", g.decimals, v.Median, g.unit))
+	row.Text = fmt.Sprintf("%s (%.*f – %.*f)", figure, g.decimals, v.Min, g.decimals, v.Max)
 	switch {
 	case !g.noAim && g.reaches(v.Median, g.aim):
 		row.Met = AimMet
