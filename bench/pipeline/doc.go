@@ -14,7 +14,7 @@
 // and joins the datagrams, and the device takes the result. All figures are for each datagram that a superpacket stands for.
 //
 // The bare cipher is that of Go's libraries (crypto/aes, crypto/cipher, crypto/hmac, golang.org/x/crypto) on one buffer that never leaves the first cache: the
-// least that a packet can cost with them, whatever cipher the path uses.
+// least that a packet can cost with them, whatever [Cipher] the path uses; each case says which.
 //
 // Concurrency: a Plane runs in goroutines of its own, and Run measures one direction of one Plane at a time. One Run at a time.
 package pipeline

@@ -171,6 +171,9 @@ func TestRun(t *testing.T) {
 	}
 	var got []string
 	for _, c := range r.Cases {
+		if c.Cipher != Standard && c.Cipher != Vector {
+			t.Errorf("%s: cipher %q", c.Suite, c.Cipher)
+		}
 		got = append(got, fmt.Sprint(c.Suite, " ", c.SAs, " ", c.bytes()))
 		for _, w := range []Way{c.Out, c.In} {
 			for _, s := range []measure.Spread{w.Path, w.Raw, w.Ratio} {

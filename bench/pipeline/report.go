@@ -18,9 +18,9 @@ func (c Case) bytes() string {
 }
 
 func (r Result) grid() measure.Grid {
-	g := measure.Grid{Head: []string{"suite", "SAs", "bytes", "outbound, ns", "raw seal, ns", "outbound of raw", "inbound, ns", "raw open, ns", "inbound of raw", "allocations"}}
+	g := measure.Grid{Head: []string{"suite", "SAs", "bytes", "cipher", "outbound, ns", "raw seal, ns", "outbound of raw", "inbound, ns", "raw open, ns", "inbound of raw", "allocations"}}
 	for _, c := range r.Cases {
-		row := []string{c.Suite, fmt.Sprint(c.SAs), c.bytes()}
+		row := []string{c.Suite, fmt.Sprint(c.SAs), c.bytes(), string(c.Cipher)}
 		for _, w := range []Way{c.Out, c.In} {
 			row = append(row, w.Path.Text(0), fmt.Sprintf("%.0f", w.Raw.Median), fmt.Sprintf("%.2f", w.Ratio.Median))
 		}
@@ -30,7 +30,7 @@ func (r Result) grid() measure.Grid {
 }
 
 func (r Result) notes(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "\nA packet's whole way through the data plane in memory, and the bare cipher of Go's libraries beside it; %d × %d are TCP superpackets, which are cut, checked and joined on the way, by the packet; "+
+	_, err := fmt.Fprintf(w, "\nA packet's whole way through the data plane in memory, with the cipher named, and beside it always the bare cipher of Go's libraries; %d × %d are TCP superpackets, which are cut, checked and joined on the way, by the packet; "+
 		"medians of %d interleaved rounds of %d packets, in brackets the least and the greatest; allocations a packet out, in; %s.\n",
 		segments, superSize, r.Rounds, r.Packets, r.Machine)
 	return err

@@ -38,6 +38,7 @@ func peer(i int) netip.AddrPort {
 type rig struct {
 	protection
 	kind   Kind
+	cipher Cipher
 	plane  *dataplane.Plane
 	db     *sa.DB
 	device *device
@@ -52,7 +53,7 @@ type rig struct {
 
 // newRig makes a rig with n SA pairs, starts it, and has packets of every one verified. Close it.
 func newRig(p protection, k Kind, n int) (*rig, error) {
-	r := &rig{protection: p, kind: k, db: sa.NewDB(rand.Reader, n), ended: make(chan error, 1), events: make(chan dataplane.Event, 16),
+	r := &rig{protection: p, kind: k, cipher: p.cipher(), db: sa.NewDB(rand.Reader, n), ended: make(chan error, 1), events: make(chan dataplane.Event, 16),
 		keymat: random(p.encr.KeyMatLen(p.bits)), integKey: random(p.integ.KeyMatLen()), outbound: make([]*sa.Outbound, n)}
 	order := make([]int32, n)
 	for i, j := range mathrand.New(mathrand.NewPCG(1, 2)).Perm(n) {

@@ -34,12 +34,13 @@ type Result struct {
 
 // Case is one suite with one number of SAs and one kind and size of packet.
 type Case struct {
-	Suite string `json:"suite"`
-	SAs   int    `json:"sas"` // pairs, which take turns in a random order
-	Kind  Kind   `json:"kind"`
-	Size  int    `json:"size"` // of the inner packet, in bytes; of each that a superpacket stands for
-	Out   Way    `json:"outbound"`
-	In    Way    `json:"inbound"`
+	Suite  string `json:"suite"`
+	SAs    int    `json:"sas"` // pairs, which take turns in a random order
+	Kind   Kind   `json:"kind"`
+	Size   int    `json:"size"`   // of the inner packet, in bytes; of each that a superpacket stands for
+	Cipher Cipher `json:"cipher"` // of the path
+	Out    Way    `json:"outbound"`
+	In     Way    `json:"inbound"`
 }
 
 // Way is one direction.
@@ -261,6 +262,6 @@ func (b *bench) result() Case {
 	way := func(path, raw, allocs []float64) Way {
 		return Way{Path: measure.Of(path), Raw: measure.Of(raw), Ratio: measure.Of(measure.Ratios(path, raw)), Allocs: measure.Of(allocs)}
 	}
-	return Case{Suite: b.rig.name, SAs: len(b.rig.outbound), Kind: b.rig.kind, Size: b.load.size,
+	return Case{Suite: b.rig.name, SAs: len(b.rig.outbound), Kind: b.rig.kind, Size: b.load.size, Cipher: b.rig.cipher,
 		Out: way(b.columns[0], b.columns[1], b.allocs[0]), In: way(b.columns[2], b.columns[3], b.allocs[1])}
 }

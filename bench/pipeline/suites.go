@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -45,6 +46,27 @@ func Suites() (names []string) {
 		names = append(names, p.name)
 	}
 	return names
+}
+
+// Cipher is who does the cryptography on the path. The bare cipher beside it is always that of Go's libraries.
+type Cipher string
+
+// The ciphers.
+const (
+	// Standard is Go's libraries.
+	Standard Cipher = "standard"
+	// Vector is pkg/suite's AES-GCM and AES-GMAC on vectors of 512 bits.
+	Vector Cipher = "vector"
+)
+
+// cipher is what the path uses for p: NewAEAD chooses.
+func (p *protection) cipher() Cipher {
+	if info, ok := p.encr.Info(); ok && info.Combined {
+		if aead, err := suite.NewAEAD(p.encr, make([]byte, p.bits/8)); err == nil && strings.Contains(fmt.Sprintf("%T", aead), "gcmvec") {
+			return Vector
+		}
+	}
+	return Standard
 }
 
 // covered is the length of what the ICV covers beside the packet's body: SPI and a sequence number of 64 bits.
