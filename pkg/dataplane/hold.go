@@ -55,39 +55,31 @@ func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
 	if ask {
 		o.p.tell(Event{Kind: Acquire, Filter: e.filter, Key: o.header.Key, Pair: Pair{o.header.Key.Src, o.header.Key.Dst}})
 	}
-	// An SA that was installed between the look-up and here has not seen this packet.
-	o.letGo(e, Pair{o.header.Key.Src, o.header.Key.Dst})
 }
 
-// releaseHeld sends what waits for a pair's SA, a real one or a soft one, if it is there. The caller holds p.install.
+// releaseHeld sends what waits for a pair's SA, a real one or a soft one, if it is there. The caller holds p.install, and since before the SA was there
+// p.sending: so no packet finds no SA and comes too late to be released, and none that follows overtakes what is.
 func (p *Plane) releaseHeld(e *entry, pair Pair) {
-	p.sending.Lock()
-	defer p.sending.Unlock()
 	o := &p.release
 	o.begin()
-	o.letGo(e, pair)
-	o.flush()
-}
-
-// letGo seals and queues what waits for a pair's SA, if that is there.
-func (o *outbound) letGo(e *entry, pair Pair) {
 	b, s := e.bundle(pair), e.softFor(pair, o.now)
 	if b == nil && s == nil {
 		return
 	}
 	for _, pkt := range e.take(pair) {
-		o.p.count.Released.Add(1)
+		p.count.Released.Add(1)
 		if o.header.Parse(pkt) != nil {
-			o.p.count.add(Malformed)
+			p.count.add(Malformed)
 			continue
 		}
-		o.joined = len(pkt) > int(o.p.mtu.Load())
+		o.joined = len(pkt) > int(p.mtu.Load())
 		if b == nil {
 			o.soft(e, s, pkt)
 			continue
 		}
 		o.protect(b, pkt)
 	}
+	o.flush()
 }
 
 // take empties a queue.

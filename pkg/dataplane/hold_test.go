@@ -14,7 +14,8 @@ import (
 type gate struct {
 	netio.Conn
 	reached, open chan struct{}
-	numbers       []uint32      // of the ESP packets that were written, in this order
+	numbers       []uint32 // of the ESP packets that were written, in this order
+	lengths       []int
 	eight         chan struct{} // closed when there are eight
 }
 
@@ -28,6 +29,7 @@ func (g *gate) WriteBatch(msgs []netio.Message) (int, error) {
 		if g.numbers = append(g.numbers, binary.BigEndian.Uint32(msgs[i].Bytes()[24:])); len(g.numbers) == 8 {
 			close(g.eight)
 		}
+		g.lengths = append(g.lengths, msgs[i].N)
 	}
 	return len(msgs), nil
 }
@@ -76,23 +78,24 @@ func TestReleasedPacketsAreNotOvertaken(t *testing.T) {
 	}
 }
 
-// A packet that found no SA, because it came a moment before there was one, leaves with its batch and in its place.
-func TestAPacketThatJustMissedTheSALeavesInItsPlace(t *testing.T) {
+// While a batch is in hand no SA is installed: what finds none is held behind what is held already, and leaves behind it.
+func TestAnSAIsInstalledBetweenBatches(t *testing.T) {
 	w, s, g := waitingWorld(t)
 	close(g.open)
-	w.a.out.begin()
-	pkt := s.inner(w, 100)
-	if err := w.a.out.header.Parse(pkt); err != nil {
-		t.Fatal(err)
-	}
-	w.pair(w.a, w.b, s, w.defaultFilter(s), 0x1000)
-	e := w.a.plane.snapshot.Load().byID["f"]
-	w.a.plane.count.FromTUN.Add(1)
-	w.a.out.hold(e, Pair{w.a.out.header.Key.Src, w.a.out.header.Key.Dst}, pkt) // as if the look-up had been before
-	w.a.out.flush()
+	w.a.plane.sending.Lock()
 	w.a.send(s.inner(w, 100))
-	if !slices.Equal(g.numbers, []uint32{1, 2}) {
-		t.Errorf("the numbers left as %v", g.numbers)
+	installed := make(chan struct{})
+	go func() {
+		w.pair(w.a, w.b, s, w.defaultFilter(s), 0x1000)
+		close(installed)
+	}()
+	for n := range 4 {
+		w.a.send(s.inner(w, 200+100*n))
+	}
+	w.a.plane.sending.Unlock()
+	<-installed
+	if !slices.Equal(g.numbers, []uint32{1, 2, 3, 4, 5}) || !slices.IsSorted(g.lengths) || g.lengths[0] == g.lengths[4] {
+		t.Errorf("the numbers left as %v, the lengths as %v", g.numbers, g.lengths)
 	}
 	w.a.conserve()
 }

@@ -103,8 +103,8 @@ type Plane struct {
 	frags   fragments
 	install sync.Mutex // serialises Apply, Install and Uninstall
 	release outbound   // the worker that seals packets which were held for a negotiation; guarded by install
-	// sending is held by a worker from the first packet of a batch that it seals until the last is sent. Whoever sealed and then had to wait, while the other
-	// went on, would find its numbers left of the peer's replay window.
+	// sending is held by a worker for a batch, from the first look-up until the last packet is sent, and by whoever installs an SA until what waited for it is
+	// sent. Whoever sealed and then had to wait, while the other went on, would find its packets out of order, or left of the peer's replay window.
 	sending sync.Mutex
 	nextID  atomic.Uint32
 }

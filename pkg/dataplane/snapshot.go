@@ -192,6 +192,8 @@ func (p *Plane) Install(filterID string, pair Pair, b *Bundle) bool {
 	if b.Outer.Remote.Port() != 0 {
 		b.socket = p.socket(b.Outer.Local)
 	}
+	p.sending.Lock()
+	defer p.sending.Unlock()
 	if _, ok := e.set(pair, b); !ok {
 		return false
 	}

@@ -43,6 +43,8 @@ func (p *Plane) Soften(filterID string, pair Pair, until time.Time) *Soft {
 	}
 	soft := &Soft{since: p.cfg.Clock(), until: until}
 	next[pair] = soft
+	p.sending.Lock()
+	defer p.sending.Unlock()
 	e.soft.Store(&next)
 	p.releaseHeld(e, pair)
 	return soft
