@@ -36,6 +36,7 @@ type sender struct {
 	names    [MaxBatch][nameLen]byte
 	controls [MaxBatch][controlRoom]byte
 	items    []item
+	used     int // how many slots were filled since begin
 	from, to int
 	lost     []bool // by Message: some part of it was not sent
 	errs     []error
@@ -74,6 +75,7 @@ func (s *sender) fill(at int, o outlet) int {
 		h.SetControllen(len(control))
 		n++
 	}
+	s.used = max(s.used, n)
 	return at + n
 }
 
@@ -217,7 +219,8 @@ func (s *sender) end(err error) (sent int, _ error) {
 	}
 	err = errors.Join(s.errs...)
 	clear(s.items)
-	clear(s.iovs[:])
+	clear(s.iovs[:s.used])
+	s.used = 0
 	s.errs = nil
 	senders.Put(s)
 	return sent, err

@@ -2,10 +2,12 @@ package tun
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -376,4 +378,55 @@ func TestAsADeviceItCutsSuperpackets(t *testing.T) {
 			got += len(want)
 		}
 	}
+}
+
+func TestAFileThatCannotDoWithoutWaitingGetsNoRing(t *testing.T) {
+	f, err := os.Open("/dev/zero") // has something to read, which a device that is down has not
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for name, fd := range map[string]int{"zero": int(f.Fd()), "nothing": -1} {
+		if in, out := rings(fd); in != nil || out != nil {
+			t.Errorf("%s: a ring", name)
+		}
+	}
+}
+
+// TestNothingIsAllocatedForAPacket writes datagrams that the kernel sends back, and reads them.
+func TestNothingIsAllocatedForAPacket(t *testing.T) {
+	eachRing(t, func(t *testing.T, d Device) {
+		testnet.AddAddrs(t, "tun7", []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")})
+		p, out, in := PacketsOf(d), packetRoom(4), packetRoom(8)
+		for i := range out { // echo requests
+			q := &out[i]
+			q.N = copy(q.Buf[q.Off:], datagram(false, unix.IPPROTO_ICMP, 36))
+			b := q.Bytes()
+			copy(b[12:], []byte{10, 5, 0, 2, 10, 5, 0, 1})
+			b[10], b[11] = 0, 0
+			binary.BigEndian.PutUint16(b[10:], packet.Checksum(b[:20]))
+			clear(b[20:])
+			b[20] = 8
+			binary.BigEndian.PutUint16(b[22:], packet.Checksum(b[20:]))
+		}
+		allocs := testing.AllocsPerRun(20, func() {
+			if err := p.WritePackets(out); err != nil {
+				t.Fatal(err)
+			}
+			for replies := 0; replies < len(out); {
+				n, err := p.ReadPackets(in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range n {
+					if b := in[i].Bytes(); b[0] == 0x45 && b[9] == unix.IPPROTO_ICMP {
+						replies++
+					}
+				}
+			}
+		})
+		if allocs > 0 {
+			t.Error(allocs, "allocations")
+		}
+	})
 }
