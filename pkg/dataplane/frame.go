@@ -301,7 +301,7 @@ func (o *outbound) joinRun(buf []byte, f *plan) bool {
 		segment = m.N
 	}
 	if m.conn != f.b.socket.Conn || m.Remote != f.b.outermost().Remote() || m.Local != f.b.Outer.Local || m.TOS != f.tos ||
-		len(buf) > segment || m.N%segment != 0 || m.N+len(buf) > maxRun || m.packets >= maxSegments {
+		len(buf) > segment || m.N%segment != 0 || m.N+len(buf) > MaxRun || m.packets >= maxSegments {
 		return false
 	}
 	start := o.used - len(buf) - m.N

@@ -32,9 +32,10 @@ const (
 	readSlack = 1088
 	// arenaSize holds the sealed packets of one batch; a full arena is flushed in between.
 	arenaSize = 1 << 18
-	// maxRun and maxSegments bound a segmented send: a UDP datagram's length and the kernel's number of segments.
-	maxRun      = 65000
+	// maxSegments is how many datagrams the kernel takes in a segmented send.
 	maxSegments = 64
+	// MaxRun is how many bytes the datagrams of a segmented send may have together.
+	MaxRun = 65000
 )
 
 // outbound is the state of one goroutine that sends.
@@ -297,7 +298,7 @@ func (o *outbound) extend(buf []byte, tos uint8) bool {
 		return false
 	}
 	m := &o.msgs[len(o.msgs)-1]
-	if m.bundle != o.flow.bundle || m.TOS != tos || m.packets >= maxSegments || m.N+len(buf) > maxRun {
+	if m.bundle != o.flow.bundle || m.TOS != tos || m.packets >= maxSegments || m.N+len(buf) > MaxRun {
 		return false
 	}
 	if m.Segment == 0 {

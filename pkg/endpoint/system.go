@@ -215,9 +215,13 @@ func (h *systemHost) openDevice(c *policy.Compiled, o *opened) (err error) {
 		return err
 	}
 	o.device, o.mtu = h.device, h.mtu
-	h.routes, err = route.Open(route.Config{Instance: h.opts.Instance, Device: h.name, MTU: h.mtu})
+	h.routes, err = route.Open(route.Config{Instance: h.opts.Instance, Device: h.name, MTU: h.mtu, Segments: segments(h.mtu, overhead(c))})
 	return err
 }
+
+// segments is how many datagrams of a superpacket, sealed, fit into one segmented send: what is more would have to go in a second one, and be received
+// in a second one.
+func segments(mtu, overhead int) int { return max(1, dataplane.MaxRun/(mtu+overhead-20-8)) }
 
 // createDevice makes the TUN device, by default with the first free name.
 func (h *systemHost) createDevice() (tun.Device, error) {

@@ -44,6 +44,10 @@ func (h *Host) Setup() error {
 			return explain(err, "the MTU of %s could not be set to %d", h.cfg.Device, h.cfg.MTU)
 		}
 	}
+	if h.cfg.Segments > 0 {
+		// Where the kernel will not have it (it has had the setting since Linux 5.19), larger ones come, and are sent in two parts.
+		_ = netlink.LinkSetGSOMaxSegs(link, h.cfg.Segments)
+	}
 	if err := netlink.LinkSetUp(link); err != nil {
 		return explain(err, "the device %s could not be brought up", h.cfg.Device)
 	}

@@ -65,6 +65,8 @@ type Config struct {
 	// Device is the name of the TUN device, and MTU its MTU in octets (0 leaves it as it is).
 	Device string
 	MTU    int
+	// Segments is how many datagrams a superpacket that the kernel hands to the device may stand for; 0 leaves it as it is.
+	Segments int
 	// RefuseStrict makes Setup fail with the command to type where rp_filter is strict, instead of loosening it.
 	RefuseStrict bool
 	// StateDir is where the state file is kept; empty means DefaultStateDir.

@@ -118,6 +118,20 @@ func leads(t *testing.T, dst string, mark uint32) string {
 	return l.Attrs().Name
 }
 
+func TestSuperpacketsAreBounded(t *testing.T) {
+	testnet.NeedTUN(t)
+	device(t)
+	h, err := Open(Config{Instance: "test", Device: "tun7", MTU: 1380, Segments: 43, StateDir: t.TempDir()})
+	must(t, err)
+	t.Cleanup(func() { h.Close() })
+	must(t, h.Setup())
+	l, err := netlink.LinkByName("tun7")
+	must(t, err)
+	if a := l.Attrs(); a.GSOMaxSegs != 43 || a.MTU != 1380 {
+		t.Errorf("superpackets of up to %d datagrams of up to %d octets", a.GSOMaxSegs, a.MTU)
+	}
+}
+
 func TestApplyCapturesAndMarkedSocketsGoAround(t *testing.T) {
 	testnet.NeedTUN(t)
 	cable(t)
