@@ -17,6 +17,7 @@ type receiver struct {
 	control []byte
 	room    int // octets of control for each message
 	want    int
+	busy    bool // the last read found more than one message
 }
 
 func newReceiver(controlRoom int) *receiver {
@@ -32,13 +33,27 @@ func newReceiver(controlRoom int) *receiver {
 }
 
 // recvmmsg waits for the first message only. This thread waits in the kernel: to leave that to the runtime's poller and be woken by it costs more.
+//
+// While messages stream in, a reader that finds none lets others have the processor once before it waits: to be woken for each message costs both ends
+// more than the messages do.
 func (r *receiver) recvmmsg(fd int) (got int, _ syscall.Errno) {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.want), unix.MSG_WAITFORONE, 0, 0)
+	flags := uintptr(unix.MSG_WAITFORONE)
+	if r.busy {
+		flags = unix.MSG_DONTWAIT
+	}
+	for tries := 0; ; {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.want), flags, 0, 0)
 		switch errno {
 		case 0:
+			r.busy = n > 1
 			return int(n), 0
-		case unix.EINTR, unix.EAGAIN, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
+		case unix.EAGAIN:
+			if tries++; tries == 1 {
+				_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			} else {
+				flags = unix.MSG_WAITFORONE
+			}
+		case unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
 			// What an ICMP message, which anybody may forge, left on the socket. Reading the error has cleared it.
 			continue
 		}
