@@ -2,12 +2,15 @@ package suite
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
+
+	"github.com/goipsec/goipsec/pkg/suite/internal/gcmvec"
 )
 
 // broken holds the algorithms that failed their self-test, by identifier (Encr, Integ, Hash or Group). It is replaced as a whole.
@@ -22,7 +25,7 @@ func works(id fmt.Stringer) error {
 }
 
 // SelfTest runs a known-answer test of every algorithm and disables those that fail (Info then says ok=false, constructors fail,
-// and the lists of algorithms leave them out). It returns the names that failed with the reason; the caller says it loudly and
+// and the lists of algorithms leave them out). AES-GCM is tested twice where it can be done on vectors; if only these fail, they are not used. It returns the names that failed with the reason; the caller says it loudly and
 // refuses to start if the policy needs one of them. It takes some milliseconds and may be called at any time.
 func SelfTest() []error { return selfTest(kats) }
 
@@ -41,6 +44,16 @@ func selfTest(table []kat) []error {
 		tested[test.id] = true
 		if err := test.check(); err != nil {
 			fail(test.id, fmt.Errorf("%s: %w", test.source, err))
+		}
+		if test.vector != nil && gcmvec.Available() {
+			if err := guarded(test.vector); err != nil {
+				fail(vectorGCM, fmt.Errorf("%s: %w", test.source, err))
+			}
+		}
+	}
+	if gcmvec.Available() {
+		if err := guarded(func() error { return compareVectors(newVectorAEAD) }); err != nil {
+			fail(vectorGCM, err)
 		}
 	}
 	for _, id := range algorithms() {
@@ -75,16 +88,19 @@ type kat struct {
 	id     fmt.Stringer
 	source string
 	run    func() error
+	vector func() error // the same of vectorGCM, where that does the algorithm
 }
 
-// check runs the test. Code that panics has failed it.
-func (k kat) check() (err error) {
+func (k kat) check() error { return guarded(k.run) }
+
+// guarded runs a test. Code that panics has failed it.
+func guarded(run func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	return k.run()
+	return run()
 }
 
 // errAnswer is a wrong answer. The answers themselves are not shown: nobody can do anything with them.
@@ -109,16 +125,26 @@ func same(what string, got []byte, want string) error {
 
 // aeadKAT seals and opens, and must refuse the packet with one bit changed.
 func aeadKAT(e Encr, source, key, nonce, additional, plaintext, sealed string) kat {
-	return kat{e, source, func() error { return runAEAD(e, key, nonce, additional, plaintext, sealed) }}
+	run := func(constructor newAEADFunc) func() error {
+		return func() error { return runAEAD(constructor, e, key, nonce, additional, plaintext, sealed) }
+	}
+	if !inVectors(e) {
+		return kat{id: e, source: source, run: run(newAEAD)}
+	}
+	return kat{id: e, source: source, run: run(newScalarAEAD), vector: run(newVectorAEAD)}
 }
 
 // gmacKAT is for AH what aeadKAT is for ESP.
 func gmacKAT(i Integ, source, key, nonce, data, icv string) kat {
-	return kat{i, source, func() error { return runAEAD(NullGMAC, key, nonce, data, "", icv) }}
+	k := aeadKAT(NullGMAC, source, key, nonce, data, "", icv)
+	k.id = i
+	return k
 }
 
-func runAEAD(e Encr, key, nonce, additional, plaintext, sealed string) error {
-	aead, err := newAEAD(e, unhex(key))
+type newAEADFunc func(e Encr, key []byte) (cipher.AEAD, error)
+
+func runAEAD(constructor newAEADFunc, e Encr, key, nonce, additional, plaintext, sealed string) error {
+	aead, err := constructor(e, unhex(key))
 	if err != nil {
 		return err
 	}
@@ -141,7 +167,7 @@ func runAEAD(e Encr, key, nonce, additional, plaintext, sealed string) error {
 }
 
 func cipherKAT(e Encr, source, keymat, iv, plaintext, ciphertext string) kat {
-	return kat{e, source, func() error {
+	return kat{id: e, source: source, run: func() error {
 		c, err := newCipher(e, unhex(keymat), bothWays)
 		if err != nil {
 			return err
@@ -158,7 +184,7 @@ func cipherKAT(e Encr, source, keymat, iv, plaintext, ciphertext string) kat {
 
 // macKAT writes the message at once, and after Reset byte by byte.
 func macKAT(i Integ, source, key, message, icv string) kat {
-	return kat{i, source, func() error {
+	return kat{id: i, source: source, run: func() error {
 		mac, err := newMAC(i, unhex(key))
 		if err != nil {
 			return err
@@ -177,7 +203,7 @@ func macKAT(i Integ, source, key, message, icv string) kat {
 
 // hashKAT hashes "abc", and has the PRF answer the question of RFC 2202 and RFC 4231.
 func hashKAT(h Hash, source, abc, jefe string) kat {
-	return kat{h, source, func() error {
+	return kat{id: h, source: source, run: func() error {
 		hash := h.New()
 		hash.Write([]byte("abc"))
 		if err := same("hash", hash.Sum(nil), abc); err != nil {
@@ -190,7 +216,7 @@ func hashKAT(h Hash, source, abc, jefe string) kat {
 }
 
 func groupKAT(g Group, source, secret, public, peer, shared string) kat {
-	return kat{g, source, func() error {
+	return kat{id: g, source: source, run: func() error {
 		pair, err := g.row().method.keyPair(unhex(secret))
 		if err != nil {
 			return err
@@ -208,7 +234,7 @@ func groupKAT(g Group, source, secret, public, peer, shared string) kat {
 
 // modpKAT knows the SHA-256 of 2^secret and of 5^secret modulo the prime, as Python's pow computes them. No RFC prints any.
 func modpKAT(g Group, secret, public, shared string) kat {
-	return kat{g, "computed with Python", func() error {
+	return kat{id: g, source: "computed with Python", run: func() error {
 		pair, err := g.row().method.keyPair(unhex(secret))
 		if err != nil {
 			return err

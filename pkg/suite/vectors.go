@@ -1,0 +1,68 @@
+package suite
+
+import (
+	"bytes"
+	"crypto/cipher"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/goipsec/goipsec/pkg/suite/internal/gcmvec"
+)
+
+// implementation is a second way to do an algorithm, which has a self-test of its own: if it fails, the first way is gone.
+type implementation string
+
+func (i implementation) String() string { return string(i) }
+
+// vectorGCM does what inVectors lists.
+const vectorGCM implementation = "AES-GCM on vectors of 512 bits"
+
+func inVectors(e Encr) bool { return e == AESGCM16 || e == AESGCM12 || e == NullGMAC }
+
+// scalarOnly is what UseVectors was told, turned round.
+var scalarOnly atomic.Bool
+
+// UseVectors says whether AES-GCM and AES-GMAC are to be done on vectors of 512 bits where the processor has what it takes, as they are unless
+// told otherwise, or always by the standard library. It holds for what NewAEAD makes from then on. It is for tests and comparisons.
+func UseVectors(use bool) { scalarOnly.Store(!use) }
+
+// VectorsInUse says whether NewAEAD does AES-GCM on vectors: the processor can, the self-test did not find it wrong, and UseVectors was not told
+// otherwise.
+func VectorsInUse() bool {
+	return gcmvec.Available() && !scalarOnly.Load() && works(vectorGCM) == nil
+}
+
+// newVectorAEAD makes what inVectors lists, whether or not it is in use.
+func newVectorAEAD(e Encr, key []byte) (cipher.AEAD, error) {
+	return gcmvec.New(key, e.info().ICVLen)
+}
+
+// compareVectors seals and opens with vectors, and without, texts that take every way through them: the known answers are short.
+func compareVectors(constructor newAEADFunc) error {
+	text, nonce := bytes.Repeat([]byte("0123456789abcdef!"), 100), []byte("twelve bytes")
+	for bits := 128; bits <= 256; bits += 64 {
+		scalar, err := newScalarAEAD(AESGCM16, text[:bits/8])
+		if err != nil {
+			return err
+		}
+		vector, err := constructor(AESGCM16, text[:bits/8])
+		if err != nil {
+			return err
+		}
+		for _, n := range []int{0, 40, 112, 176, 240, 241, 400, 420, 480, 540, 1000, 1420, 1500} {
+			plain, additional := text[:n], text[n:n+8+n/16]
+			want := scalar.Seal(nil, nonce, plain, additional)
+			if got := vector.Seal(nil, nonce, plain, additional); !bytes.Equal(got, want) {
+				return fmt.Errorf("seal %d bytes with a key of %d bits: %w", n, bits, errAnswer)
+			}
+			if got, err := vector.Open(nil, nonce, want, additional); err != nil || !bytes.Equal(got, plain) {
+				return fmt.Errorf("open %d bytes with a key of %d bits: %w", n, bits, errAnswer)
+			}
+			want[n/2] ^= 1
+			if _, err := vector.Open(nil, nonce, want, additional); err == nil {
+				return fmt.Errorf("open %d bytes with a changed bit: %w", n, errAnswer)
+			}
+		}
+	}
+	return nil
+}
