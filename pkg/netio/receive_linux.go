@@ -53,6 +53,7 @@ func (r *receiver) recvmmsg(fd int) (got int, _ syscall.Errno) {
 			} else {
 				flags = unix.MSG_WAITFORONE
 			}
+			continue
 		case unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
 			// What an ICMP message, which anybody may forge, left on the socket. Reading the error has cleared it.
 			continue

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -276,6 +277,36 @@ func TestMarkNeedsTheRight(t *testing.T) {
 	a := listen(t, "127.0.0.1:0", Options{Mark: 0x1234})
 	if m, err := syscall.GetsockoptInt(a.fd, syscall.SOL_SOCKET, 36); m != 0x1234 || err != nil {
 		t.Error(m, err)
+	}
+}
+
+// A reader that has just read many waits like any other.
+func TestABusyReaderWaitsForTheNext(t *testing.T) {
+	a, b := listen(t, "127.0.0.1:0", Options{NoOffload: true}), listen(t, "127.0.0.1:0", Options{NoOffload: true})
+	in, data := room(8), pattern(100)
+	out := []Message{{Buf: data, N: 100, Remote: b.LocalAddr()}, {Buf: data, N: 90, Remote: b.LocalAddr()}, {Buf: data, N: 80, Remote: b.LocalAddr()}}
+	if _, err := a.WriteBatch(out); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.ReadBatch(in); n != 3 || err != nil || !b.in.busy {
+		t.Fatal(n, err, b.in.busy)
+	}
+	done := make(chan error)
+	go func() {
+		n, err := b.ReadBatch(in)
+		if err == nil && (n != 1 || in[0].N != 100) {
+			err = errors.New("something else was read")
+		}
+		done <- err
+	}()
+	for range 1000 { // long enough to find nothing more than once, on any machine that lets it run
+		runtime.Gosched()
+	}
+	if _, err := a.WriteBatch(out[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
