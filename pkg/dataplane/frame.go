@@ -300,7 +300,7 @@ func (o *outbound) joinRun(buf []byte, f *plan) bool {
 	if segment == 0 {
 		segment = m.N
 	}
-	if m.conn != f.b.socket.Conn || m.Remote != f.b.outermost().Remote() || m.Local != f.b.Outer.Local || m.TOS != f.tos ||
+	if m.conn != f.b.socket.Conn || m.Remote != f.b.outermost().Remote() || m.Local != f.b.Outer.Local || m.TOS != f.tos || m.Fragment != f.b.mayFragment() ||
 		len(buf) > segment || m.N%segment != 0 || m.N+len(buf) > MaxRun || m.packets >= maxSegments {
 		return false
 	}

@@ -138,6 +138,9 @@ func (p *Plane) readTUN() error {
 			return err
 		}
 		p.count.add(ReadError)
+		if errors.Is(err, tun.ErrPacket) {
+			continue
+		}
 		if failures++; failures > 1000 {
 			return err
 		}

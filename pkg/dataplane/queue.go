@@ -8,8 +8,12 @@ import (
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
-// maxMore bounds the payloads behind the first of a superpacket, far below the 1024 pieces that one system call may write.
-const maxMore = 127
+// maxMore bounds the payloads behind the first of a superpacket, far below the 1024 pieces that one system call may write, and maxMoreUDP those of UDP:
+// kernels before Linux 6.9 refuse more than 64 datagrams.
+const (
+	maxMore    = 127
+	maxMoreUDP = 63
+)
 
 // queue is what a batch has for the TUN device: datagrams, joined to superpackets where the device takes them. The datagrams of a flow stay in order; those
 // of different flows need not. Buffers that were added are in use until write.
@@ -38,7 +42,11 @@ func (q *queue) add(buf []byte, off, n int, h *packet.Header) {
 	}
 	pkt := buf[off : off+n]
 	slot := &q.last[hash(pkt, h)>>58]
-	if slot.batch == q.batch && len(q.packets[slot.at].More) < maxMore {
+	most := maxMore
+	if h.Key.Proto == 17 {
+		most = maxMoreUDP
+	}
+	if slot.batch == q.batch && len(q.packets[slot.at].More) < most {
 		if payload := q.joins[slot.at].Add(pkt, h); payload != nil {
 			p := &q.packets[slot.at]
 			p.More = append(p.More, payload)

@@ -116,6 +116,7 @@ func (o *outbound) learnPath(big []*netio.TooBig) {
 	if len(big) == 0 || o.snap == nil {
 		return
 	}
+	o.checked = nil // what the batch has worked out of its flows no longer holds
 	for _, e := range o.snap.byID {
 		for _, b := range e.all() {
 			for _, t := range big {

@@ -205,6 +205,8 @@ func (p *Plane) Install(filterID string, pair Pair, b *Bundle) bool {
 func (p *Plane) Uninstall(filterID string, child uint64) {
 	p.install.Lock()
 	defer p.install.Unlock()
+	p.sending.Lock() // a batch that is under way is over then
+	defer p.sending.Unlock()
 	if s := p.snapshot.Load(); s != nil {
 		if e := s.byID[filterID]; e != nil {
 			e.remove(child)

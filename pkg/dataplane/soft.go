@@ -54,6 +54,8 @@ func (p *Plane) Soften(filterID string, pair Pair, until time.Time) *Soft {
 func (p *Plane) Harden(filterID string, pair Pair) {
 	p.install.Lock()
 	defer p.install.Unlock()
+	p.sending.Lock() // a batch that is under way is over then
+	defer p.sending.Unlock()
 	s := p.snapshot.Load()
 	if s == nil || s.byID[filterID] == nil {
 		return

@@ -76,6 +76,16 @@ func (s *Super) prepare(h *Header) {
 		s.ipSum = sum(head[:s.upper], 0)
 	}
 	t := head[s.upper:]
+	sums := pseudo(h.Key.Src, h.Key.Dst, h.Key.Proto, 0)
+	if h.SourceRouted {
+		// The pseudo header has the final destination (RFC 8200 §8.1), which is not the key's. The device has left its sum, with the length of the
+		// whole, where the checksum belongs.
+		field := t[6:8]
+		if s.tcp {
+			field = t[16:18]
+		}
+		sums = uint64(binary.BigEndian.Uint16(field)) + uint64(^uint16(len(s.pkt)-s.upper))
+	}
 	if s.tcp {
 		s.seq, s.flags = binary.BigEndian.Uint32(t[4:]), t[13]
 		clear(t[4:8])
@@ -84,7 +94,7 @@ func (s *Super) prepare(h *Header) {
 	} else {
 		clear(t[4:8]) // length and checksum
 	}
-	s.upperSum = sum(t, pseudo(h.Key.Src, h.Key.Dst, h.Key.Proto, 0))
+	s.upperSum = sum(t, sums)
 }
 
 // Count is the number of datagrams in all.

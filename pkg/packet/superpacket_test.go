@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -115,6 +116,38 @@ func TestRFC3168FlagsOfOneDatagramOnly(t *testing.T) {
 	}
 	if s.Next() != nil {
 		t.Error("a fourth datagram")
+	}
+}
+
+// RFC 8200 §8.1: while a datagram is on its way to an intermediate address its checksum is over the final one.
+func TestRFC8200Section8_1SuperpacketsOnARoute(t *testing.T) {
+	for _, proto := range []uint8{protoTCP, protoUDP} {
+		upper, at := udp(pattern(2500)), 6
+		if proto == protoTCP {
+			upper, at = tcp(tcpACK, nil, pattern(2500)), 16
+		}
+		final := netip.MustParseAddr("2001:db8:9::9")
+		binary.BigEndian.PutUint16(upper[at:], fold(pseudo(src6, final, proto, len(upper))))
+		route := make([]byte, 23) // RFC 8200 §4.4: type 2 has one address
+		route[0], route[1], route[2] = 2, 2, 1
+		address := final.As16()
+		copy(route[7:], address[:])
+		pkt := ip6(proto, []ext{{protoRouting, route}}, upper)
+		h := parsed(t, pkt)
+		if !h.SourceRouted {
+			t.Fatal("it is on no route")
+		}
+		var s Super
+		if err := s.Init(pkt, h, 1000); err != nil {
+			t.Fatal(err)
+		}
+		for d := s.Next(); d != nil; d = s.Next() {
+			there := *parsed(t, d)
+			there.Key.Dst = final
+			if slowTransport(&there, d[there.UpperOffset:]) != 0 {
+				t.Errorf("protocol %d: the checksum of a datagram is wrong at its destination", proto)
+			}
+		}
 	}
 }
 

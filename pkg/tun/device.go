@@ -26,6 +26,9 @@ const (
 // offset may be used for Read.
 const Headroom = 16
 
+// ErrPacket is what errors about one packet wrap, which was dropped: the device works.
+var ErrPacket = errors.New("a packet was dropped")
+
 // MaxDatagram is the length of the largest datagram a Read can give: the largest an IP header can name.
 const MaxDatagram = 65535
 

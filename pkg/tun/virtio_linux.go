@@ -3,6 +3,7 @@ package tun
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -15,8 +16,8 @@ const vnetLen = 10
 
 // Errors of single packets.
 var (
-	errCut      = errors.New("a packet that is longer than the buffer for it was dropped")
-	errSilly    = errors.New("a packet whose offload header contradicts the packet was dropped")
+	errCut      = fmt.Errorf("%w that is longer than the buffer for it", ErrPacket)
+	errSilly    = fmt.Errorf("%w whose offload header contradicts it", ErrPacket)
 	errNotSuper = errors.New("a superpacket is TCP or UDP in one IP datagram, and its lengths are those of the whole")
 )
 

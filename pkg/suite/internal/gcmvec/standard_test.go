@@ -17,7 +17,7 @@ func TestEveryLength(t *testing.T) {
 	for n := 2048 + 240; n <= 9000; n += 256 {
 		lengths = append(lengths, n-17, n-1, n, n+1, n+15, n+16, n+17, n+100)
 	}
-	lengths = append(lengths, 4063, 4064, 4065, 4080, 4081, 8191, 8192, 8193, 8999, 9000, 65535, 70000) // counters past one byte, past two
+	lengths = append(lengths, 4063, 4064, 4065, 4080, 4081, 8191, 8192, 8193, 8999, 9000, 65535, 70000)
 	for _, size := range []int{16, 24, 32} {
 		key := pattern(size, size)
 		a := newArena(ours(t, key, 16))
@@ -33,6 +33,16 @@ func TestEveryLength(t *testing.T) {
 				a.compare(t, fmt.Sprintf("%d bytes at %d to %d, additional %d, key %d", n, from, to, len(additional), size), from, to, nonce, additional, text, sealed)
 			}
 		}
+	}
+}
+
+// TestCountersOfThreeBytes compares texts whose counter goes past two bytes: what does not carry would use a key stream twice.
+func TestCountersOfThreeBytes(t *testing.T) {
+	const n = 1<<20 + 300
+	for _, size := range []int{16, 32} {
+		key, nonce, text := pattern(size, size), pattern(12, 3), pattern(n, 5)
+		want := standard(t, key, 16).Seal(nil, nonce, text, nil)
+		check(t, "a mebibyte and more", ours(t, key, 16), nonce, nil, text, want)
 	}
 }
 
