@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -51,17 +50,10 @@ the change does not touch; a bad file is refused, and the old policy stays.`,
 	return c
 }
 
-// readers is how many goroutines of the data plane may be busy at a time: one for the device, the others for sockets.
-const readers = 4
-
 func up(ctx context.Context, f upFlags) error {
 	log, err := f.log.logger(os.Stderr)
 	if err != nil {
 		return err
-	}
-	// These goroutines wait in the kernel, and the scheduler is slow to take the processors that it thinks busy away from them.
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + readers)
 	}
 	// A signal that comes while the host is being prepared must not end the process halfway.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)

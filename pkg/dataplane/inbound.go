@@ -292,7 +292,6 @@ func (in *inbound) flush() {
 		delivered, failed := in.write(in.device)
 		c.Delivered.Add(delivered)
 		c.drop[TUNWrite].Add(failed)
-		in.p.turns.try()
 	}
 	in.wire, in.opened = 0, 0
 }

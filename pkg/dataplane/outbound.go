@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/netio"
@@ -17,7 +16,7 @@ import (
 
 // The path of a packet on its way out, in one goroutine:
 //
-//  1. readTUN reads a batch, or a reader of a socket does in its place (turns). A superpacket is cut into its datagrams, each in place and only when its turn comes.
+//  1. readTUN reads a batch. A superpacket is cut into its datagrams, each in place and only when its turn comes.
 //  2. packet parses a datagram once. If it is of the flow of the one before it, steps 3 to 5 are a size to look at and a seal.
 //  3. Fragments are put together: policy and transport mode apply to whole datagrams.
 //  4. route looks the filter up. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or its soft SA (soft.go),
@@ -46,7 +45,7 @@ type outbound struct {
 	arena  []byte
 	used   int
 	msgs   []route
-	batch  []netio.Message
+	out    []netio.Message
 	taken  uint64 // packets read in this batch, not counted yet
 	joined bool   // the packet in hand was put together from fragments: its source lets it be fragmented
 	icmp   [1280 + tun.Headroom]byte
@@ -122,16 +121,14 @@ func (o *outbound) begin() {
 
 // readTUN reads the device until it is closed. An error that is not the device's end is counted and read over (F9).
 func (p *Plane) readTUN() error {
-	t := &p.turns
+	var o outbound
+	o.init(p)
+	device, packets := tun.PacketsOf(p.cfg.TUN), readPackets()
 	for failures := 0; ; {
-		n, err := t.next()
+		n, err := device.ReadPackets(packets)
+		o.batch(packets[:n])
 		if err == nil {
 			failures = 0
-			if n == 0 && t.inTurns != nil {
-				err = t.inTurns.Wait()
-			}
-		}
-		if err == nil {
 			continue
 		}
 		if errors.Is(err, os.ErrClosed) {
@@ -147,54 +144,10 @@ func (p *Plane) readTUN() error {
 	}
 }
 
-// turns is the outbound worker. The goroutine of readTUN runs it, and those that write to the device take a turn where it lets them: the answer to
-// what they have written is often there at once (an acknowledgement, an echo), and need not wait until another thread is awake.
-type turns struct {
-	// sending is the Plane's. It is held for a turn, from reading to sending, so that packets leave in the order in which they were read.
-	sending *sync.Mutex
-	out     outbound
-	device  tun.PacketDevice
-	inTurns tun.TurnReader // device, or nil if it has one reader only
-	packets []tun.Packet
-}
-
-func (t *turns) init(p *Plane) {
-	t.out.init(p)
-	t.sending = &p.sending
-	t.device = tun.PacketsOf(p.cfg.TUN)
-	t.inTurns, _ = t.device.(tun.TurnReader)
-	t.packets = readPackets()
-}
-
-// next takes a turn. It waits for packets only if the device has one reader; else it returns 0 if there are none.
-func (t *turns) next() (n int, err error) {
-	if t.inTurns == nil {
-		n, err = t.device.ReadPackets(t.packets)
-	}
-	t.sending.Lock()
-	defer t.sending.Unlock()
-	if t.inTurns != nil {
-		n, err = t.inTurns.TryReadPackets(t.packets)
-	}
-	t.out.turn(t.packets[:n])
-	return n, err
-}
-
-// try takes a turn unless another goroutine has it.
-func (t *turns) try() {
-	if t.inTurns == nil || !t.sending.TryLock() {
-		return
-	}
-	defer t.sending.Unlock()
-	n, _ := t.inTurns.TryReadPackets(t.packets) // an error will be there for readTUN, too
-	t.out.turn(t.packets[:n])
-}
-
-// turn sends a batch.
-func (o *outbound) turn(packets []tun.Packet) {
-	if len(packets) == 0 {
-		return
-	}
+// batch sends what was read at once.
+func (o *outbound) batch(packets []tun.Packet) {
+	o.p.sending.Lock()
+	defer o.p.sending.Unlock()
 	o.begin()
 	for i := range packets {
 		o.take(&packets[i])

@@ -99,7 +99,6 @@ type Plane struct {
 	udp      map[netip.AddrPort]*Socket // by bound address, wildcard included
 	mtu      atomic.Int32
 
-	turns   turns
 	frags   fragments
 	install sync.Mutex // serialises Apply, Install and Uninstall
 	release outbound   // the worker that seals packets which were held for a negotiation; guarded by install
@@ -128,7 +127,6 @@ func New(cfg Config) (*Plane, error) {
 	}
 	p.nextID.Store(uint32(seed[0]) | uint32(seed[1])<<8 | uint32(seed[2])<<16 | uint32(seed[3])<<24)
 	p.release.init(p)
-	p.turns.init(p)
 	return p, nil
 }
 

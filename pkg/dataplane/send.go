@@ -27,11 +27,11 @@ func (o *outbound) flush() {
 
 // write sends messages by one socket. Clear packets that were refused for their size are appended to again.
 func (o *outbound) write(conn netio.Conn, msgs []route, again []refused) []refused {
-	o.batch = o.batch[:0]
+	o.out = o.out[:0]
 	for i := range msgs {
-		o.batch = append(o.batch, msgs[i].Message)
+		o.out = append(o.out, msgs[i].Message)
 	}
-	sent, err := conn.WriteBatch(o.batch)
+	sent, err := conn.WriteBatch(o.out)
 	if lost := len(msgs) - sent; lost > 0 {
 		return o.failed(msgs, lost, err, again)
 	}

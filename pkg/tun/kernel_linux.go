@@ -115,25 +115,7 @@ func (k *kernel) Close() error {
 	return k.closeErr
 }
 
-func (k *kernel) ReadPackets(packets []Packet) (int, error) { return k.read(packets, false) }
-
-// TryReadPackets implements TurnReader.
-func (k *kernel) TryReadPackets(packets []Packet) (int, error) { return k.read(packets, true) }
-
-// Wait implements TurnReader.
-func (k *kernel) Wait() error {
-	k.users.RLock()
-	defer k.users.RUnlock()
-	if k.closed.Load() {
-		return os.ErrClosed
-	}
-	if err := waitFor(k.fd, k.wake); err != nil {
-		return k.explain(err)
-	}
-	return nil
-}
-
-func (k *kernel) read(packets []Packet, try bool) (int, error) {
+func (k *kernel) ReadPackets(packets []Packet) (int, error) {
 	if len(packets) == 0 {
 		return 0, nil
 	}
@@ -143,7 +125,7 @@ func (k *kernel) read(packets []Packet, try bool) (int, error) {
 		return 0, os.ErrClosed
 	}
 	r := &k.in
-	r.packets, r.n, r.err, r.try = packets, 0, nil, try
+	r.packets, r.n, r.err = packets, 0, nil
 	r.fill(k.fd)
 	r.packets = nil
 	err := r.err

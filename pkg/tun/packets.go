@@ -38,15 +38,6 @@ type PacketDevice interface {
 	Offload() Offload
 }
 
-// TurnReader is a PacketDevice that several goroutines may read in turns: it can say that there is something to read without reading it.
-type TurnReader interface {
-	PacketDevice
-	// Wait waits until there is something to read. The errors are those of a read. It may run beside everything else.
-	Wait() error
-	// TryReadPackets is ReadPackets without waiting: it returns 0 if there is nothing. One goroutine at a time.
-	TryReadPackets(packets []Packet) (n int, err error)
-}
-
 // PacketsOf returns d itself if it moves superpackets, or a front for it that moves datagrams one by one.
 func PacketsOf(d Device) PacketDevice {
 	if p, ok := d.(PacketDevice); ok {

@@ -38,8 +38,7 @@ type reader struct {
 	packets []Packet
 	n       int
 	err     error
-	try     bool // not to wait
-	limit   int  // how many reads to try at once
+	limit   int // how many reads to try at once
 	wake    int
 	armed   bool // the ring waits for wake
 	woken   bool
@@ -66,7 +65,7 @@ func (r *reader) fill(fd int) {
 		r.some(fd, asked)
 	}
 	waited := r.n == 0 && r.err == nil
-	for r.n == 0 && r.err == nil && !r.try {
+	for r.n == 0 && r.err == nil {
 		if r.ring != nil {
 			r.first(fd)
 		} else if r.err = r.wait(fd); r.err == nil {
@@ -197,11 +196,8 @@ func (r *reader) await(reads int) bool {
 var errRing = errors.New("io_uring failed")
 
 // wait blocks this thread until the device has a packet.
-func (r *reader) wait(fd int) error { return waitFor(fd, r.wake) }
-
-// waitFor blocks this thread until there is something to read from fd, or wake says that it is over.
-func waitFor(fd, wake int) error {
-	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
+func (r *reader) wait(fd int) error {
+	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(r.wake), Events: unix.POLLIN}}
 	if _, err := unix.Poll(fds[:], -1); err != nil && err != unix.EINTR {
 		return err
 	}
