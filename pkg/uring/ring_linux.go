@@ -40,8 +40,8 @@ const maxSize = 4096
 // request is struct io_uring_sqe.
 type request struct {
 	op     uint8
-	flags  uint8
-	prio   uint16
+	_      uint8  // flags
+	_      uint16 // priority
 	fd     int32
 	off    uint64
 	addr   uint64
@@ -53,9 +53,9 @@ type request struct {
 
 // result is struct io_uring_cqe.
 type result struct {
-	id    uint64
-	n     int32
-	flags uint32
+	id uint64
+	n  int32
+	_  uint32 // flags
 }
 
 // params is struct io_uring_params, with struct io_sqring_offsets and io_cqring_offsets in it.
