@@ -97,10 +97,13 @@ func removeStale(path string) error {
 		}
 		return &InUseError{Path: path, PID: pid}
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its process has removed it meanwhile
+	}
 	if !errors.Is(err, syscall.ECONNREFUSED) && !isRefused(err) {
 		return fmt.Errorf("%s is there and cannot be asked whether it is live: %w", path, err)
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the socket of a process that died: %w", err)
 	}
 	return nil
