@@ -118,11 +118,15 @@ func (o *outbound) protect(b *Bundle, pkt []byte) {
 
 // clamp lowers the MSS of a TCP SYN to what the path carries.
 func (o *outbound) clamp(b *Bundle, pkt []byte) {
-	h := &o.header
-	if h.Key.Proto != 6 || h.Key.Flags&packet.PortsKnown == 0 || len(pkt) < h.UpperOffset+14 || pkt[h.UpperOffset+13]&0x02 == 0 {
-		return
+	if h := &o.header; syn(pkt, h) {
+		packet.ClampMSS(pkt, h, o.innerMTU(b, pkt)-ipHeaderLen(h.Key.Src)-20)
 	}
-	packet.ClampMSS(pkt, h, o.innerMTU(b, pkt)-ipHeaderLen(h.Key.Src)-20)
+}
+
+// syn reports whether pkt, whose header is h, begins a TCP connection.
+func syn(pkt []byte, h *packet.Header) bool {
+	const flags, bit = 13, 0x02 // RFC 9293 §3.1
+	return h.Key.Proto == 6 && h.Key.Flags&packet.PortsKnown != 0 && len(pkt) > h.UpperOffset+flags && pkt[h.UpperOffset+flags]&bit != 0
 }
 
 // innerMTU is the largest inner datagram with the headers of pkt that b carries whole.
@@ -290,22 +294,26 @@ func (o *outbound) queue(buf []byte, f *plan) {
 		Message: netio.Message{Buf: buf, N: len(buf), Remote: b.outermost().Remote(), Local: b.Outer.Local, TOS: f.tos, Fragment: b.mayFragment()}})
 }
 
-// joinRun makes buf, which follows in the arena, one more segment of the last message. A shorter segment ends a run.
+// joinRun makes buf one more segment of the last message, if that goes the same way.
 func (o *outbound) joinRun(buf []byte, f *plan) bool {
 	if len(o.msgs) == 0 {
 		return false
 	}
 	m := &o.msgs[len(o.msgs)-1]
+	if m.conn != f.b.socket.Conn || m.Remote != f.b.outermost().Remote() || m.Local != f.b.Outer.Local || m.TOS != f.tos || m.Fragment != f.b.mayFragment() {
+		return false
+	}
+	return o.segment(m, buf)
+}
+
+// segment makes buf, the last that was put into the arena, one more segment of a message that lies before it. A shorter segment ends a run.
+func (o *outbound) segment(m *route, buf []byte) bool {
 	segment := m.Segment
 	if segment == 0 {
 		segment = m.N
 	}
-	if m.conn != f.b.socket.Conn || m.Remote != f.b.outermost().Remote() || m.Local != f.b.Outer.Local || m.TOS != f.tos || m.Fragment != f.b.mayFragment() ||
-		len(buf) > segment || m.N%segment != 0 || m.N+len(buf) > MaxRun || m.packets >= maxSegments {
-		return false
-	}
 	start := o.used - len(buf) - m.N
-	if start < 0 || &o.arena[start] != &m.Buf[0] {
+	if len(buf) > segment || m.N != m.packets*segment || m.N+len(buf) > MaxRun || m.packets >= maxSegments || start < 0 || &o.arena[start] != &m.Buf[0] {
 		return false
 	}
 	m.Buf = o.arena[start:o.used:o.used]

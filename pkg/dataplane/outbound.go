@@ -81,7 +81,6 @@ type express struct {
 	hlen   int // of the outer IP header; 0 in UDP
 	most   int // bytes of the longest datagram that fits the path
 	next   uint8
-	tcp    bool
 }
 
 // flowSlots is how many flows a batch remembers; those that share a slot take turns.
@@ -215,7 +214,7 @@ func (o *outbound) packet(pkt []byte) {
 // expressly seals a datagram of the flow in hand; false means that it has to go the long way.
 func (o *outbound) expressly(pkt []byte) bool {
 	x, h, n := &o.flow.express, &o.header, len(pkt)
-	if n > x.most || x.bundle != o.checked || x.tcp && n > h.UpperOffset+13 && pkt[h.UpperOffset+13]&tcpSYN != 0 {
+	if n > x.most || x.bundle != o.checked || syn(pkt, h) {
 		return false
 	}
 	total := x.hlen + x.sealer.SealedLen(n)
@@ -245,28 +244,13 @@ func (o *outbound) expressly(pkt []byte) bool {
 	return true
 }
 
-// tcpSYN is the flag in octet 13 of a TCP header.
-const tcpSYN = 0x02
-
-// extend makes buf, which follows in the arena, one more segment of the last message, if that is the same bundle's. A shorter segment ends a run.
+// extend makes buf one more segment of the last message, if that is the same bundle's.
 func (o *outbound) extend(buf []byte, tos uint8) bool {
 	if len(o.msgs) == 0 {
 		return false
 	}
 	m := &o.msgs[len(o.msgs)-1]
-	if m.bundle != o.flow.bundle || m.TOS != tos || m.packets >= maxSegments || m.N+len(buf) > MaxRun {
-		return false
-	}
-	if m.Segment == 0 {
-		m.Segment = m.N
-	}
-	if len(buf) > m.Segment || m.N != m.packets*m.Segment {
-		return false
-	}
-	m.N += len(buf)
-	m.Buf = o.arena[o.used-m.N : o.used : o.used]
-	m.packets++
-	return true
+	return m.bundle == o.flow.bundle && m.TOS == tos && o.segment(m, buf)
 }
 
 // lock takes an SA for a run, and gives back the one before.
@@ -292,7 +276,7 @@ func (o *outbound) prepare(b *Bundle) {
 	if b.Mode != suite.Tunnel || b.AH != nil || b.ESP == nil || o.joined || o.header.Key != f.key {
 		return
 	}
-	x := express{bundle: b, esp: b.ESP, sealer: b.ESP.Config().Sealer, next: 4, tcp: f.key.Proto == 6}
+	x := express{bundle: b, esp: b.ESP, sealer: b.ESP.Config().Sealer, next: 4}
 	switch {
 	case !b.inUDP():
 		x.conn, x.hlen = o.p.cfg.IP, ipHeaderLen(b.Outer.Remote.Addr())

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/tun"
@@ -66,11 +67,7 @@ const maybe = -1
 // append queues a packet for itself and returns where.
 func (q *queue) append(buf []byte, off, n int) int {
 	i := len(q.packets)
-	if i == cap(q.packets) {
-		q.packets, q.joins = append(q.packets, tun.Packet{}), append(q.joins, packet.Join{})
-	} else {
-		q.packets, q.joins = q.packets[:i+1], q.joins[:i+1] // with the memory of More from another batch
-	}
+	q.packets, q.joins = slices.Grow(q.packets, 1)[:i+1], slices.Grow(q.joins, 1)[:i+1] // with the memory of More from another batch
 	p := &q.packets[i]
 	p.Buf, p.Off, p.N, p.More, p.Segment = buf[:off+n:off+n], off, n, p.More[:0], 0
 	return i
