@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -37,20 +34,8 @@ behind, and the host's own network is not touched.`,
 	out := reportFlags(c)
 	out.plotFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
 		o.Progress = cmd.ErrOrStderr()
-		r, err := e2e.Run(ctx, o)
-		if errors.Is(err, e2e.ErrOptions) {
-			return usageError{err}
-		}
-		if errors.Is(err, context.Canceled) {
-			return errors.New("interrupted; everything that was started is stopped and removed")
-		}
-		if err != nil {
-			return err
-		}
-		return out.write(cmd.OutOrStdout(), r)
+		return measured(cmd, out, e2e.ErrOptions, interruptedAll, func(ctx context.Context) (e2e.Result, error) { return e2e.Run(ctx, o) })
 	}
 	return c
 }

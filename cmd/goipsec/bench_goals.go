@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -36,23 +33,11 @@ says why. All of it takes about half an hour; let nothing else run meanwhile.`,
 	out := reportFlags(c)
 	out.plotFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
 		o.Only, o.Progress = nil, cmd.ErrOrStderr()
 		for _, p := range *only {
 			o.Only = append(o.Only, goals.Part(p))
 		}
-		r, err := goals.Run(ctx, o)
-		if errors.Is(err, goals.ErrOptions) {
-			return usageError{err}
-		}
-		if errors.Is(err, context.Canceled) {
-			return errors.New("interrupted; everything that was started is stopped and removed")
-		}
-		if err != nil {
-			return err
-		}
-		return out.write(cmd.OutOrStdout(), r)
+		return measured(cmd, out, goals.ErrOptions, interruptedAll, func(ctx context.Context) (goals.Report, error) { return goals.Run(ctx, o) })
 	}
 	return c
 }

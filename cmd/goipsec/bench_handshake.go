@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -27,20 +24,8 @@ of the Diffie-Hellman group alone. The keys of both ends are compared for every 
 	c.Flags().IntVar(&o.Rounds, "rounds", 7, "how often each is measured")
 	out := reportFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
 		o.Progress = cmd.ErrOrStderr()
-		r, err := handshake.Run(ctx, o)
-		if errors.Is(err, handshake.ErrOptions) {
-			return usageError{err}
-		}
-		if errors.Is(err, context.Canceled) {
-			return errors.New("interrupted")
-		}
-		if err != nil {
-			return err
-		}
-		return out.write(cmd.OutOrStdout(), r)
+		return measured(cmd, out, handshake.ErrOptions, interrupted, func(ctx context.Context) (handshake.Result, error) { return handshake.Run(ctx, o) })
 	}
 	return c
 }

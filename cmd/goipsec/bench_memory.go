@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -28,20 +25,8 @@ the default number about a gigabyte.`,
 	c.Flags().BoolVar(&o.NoIKE, "no-ike", false, "leave out the IKE SAs, which take most of the time")
 	out := reportFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
 		o.Progress = cmd.ErrOrStderr()
-		r, err := memory.Run(ctx, o)
-		if errors.Is(err, memory.ErrOptions) {
-			return usageError{err}
-		}
-		if errors.Is(err, context.Canceled) {
-			return errors.New("interrupted")
-		}
-		if err != nil {
-			return err
-		}
-		return out.write(cmd.OutOrStdout(), r)
+		return measured(cmd, out, memory.ErrOptions, interrupted, func(ctx context.Context) (memory.Result, error) { return memory.Run(ctx, o) })
 	}
 	return c
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -31,23 +28,11 @@ in a random order, and superpackets of TCP. Needs no root, and for 100,000 SAs h
 	out := reportFlags(c)
 	out.plotFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
 		o.Kinds = nil
 		for _, k := range *kinds {
 			o.Kinds = append(o.Kinds, pipeline.Kind(k))
 		}
-		r, err := pipeline.Run(ctx, o)
-		if errors.Is(err, pipeline.ErrOptions) {
-			return usageError{err}
-		}
-		if errors.Is(err, context.Canceled) {
-			return errors.New("interrupted")
-		}
-		if err != nil {
-			return err
-		}
-		return out.write(cmd.OutOrStdout(), r)
+		return measured(cmd, out, pipeline.ErrOptions, interrupted, func(ctx context.Context) (pipeline.Result, error) { return pipeline.Run(ctx, o) })
 	}
 	return c
 }

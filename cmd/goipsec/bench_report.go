@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +39,29 @@ type table interface {
 	Markdown(w io.Writer) error
 	Text(w io.Writer) error
 }
+
+// measured runs a measurement until it ends or is interrupted, and writes its result. Errors that wrap wrong are the user's; interrupted is what an
+// interruption is told by.
+func measured[T table](cmd *cobra.Command, r *report, wrong error, interrupted string, run func(context.Context) (T, error)) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	result, err := run(ctx)
+	switch {
+	case errors.Is(err, wrong):
+		return usageError{err}
+	case errors.Is(err, context.Canceled):
+		return errors.New(interrupted)
+	case err != nil:
+		return err
+	}
+	return r.write(cmd.OutOrStdout(), result)
+}
+
+// What an interrupted measurement says: one in this process, and one that had made namespaces and started programs.
+const (
+	interrupted    = "interrupted"
+	interruptedAll = "interrupted; everything that was started is stopped and removed"
+)
 
 func (r *report) write(stdout io.Writer, t table) error {
 	var drawn error
