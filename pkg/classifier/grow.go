@@ -30,13 +30,12 @@ func (g *grower[R, P]) subtree(rules []R, in region, depth int) (k kid) {
 	if len(rules) <= leafRules {
 		return g.leaf(rules, &in)
 	}
-	dim, plane, ok := choose[R, P](rules)
+	dim, plane, nl, nr, ok := cut[R, P](rules, sampleSize)
+	if !ok {
+		dim, plane, nl, nr, ok = cut[R, P](rules, len(rules)) // the sample may have misled
+	}
 	if !ok {
 		return g.stack(rules, &in)
-	}
-	nl, nr := part[R, P](rules, dim, plane)
-	if !useful(nl, nr, len(rules)-nl-nr) {
-		return g.stack(rules, &in) // the sample misled
 	}
 	n := g.node()
 	n.at, n.dim, n.size = plane, uint8(dim), uint32(len(rules))
@@ -133,6 +132,15 @@ func (g *grower[R, P]) atop(top, below kid) (k kid) {
 	return k
 }
 
+// cut parts rules, as part does, by the plane that a sample of them promises the cheapest look-ups of, if there is a useful one.
+func cut[R any, P rule[R]](rules []R, sample int) (dim int, plane uint64, nl, nr int, ok bool) {
+	if dim, plane, ok = choose[R, P](rules, sample); !ok {
+		return 0, 0, 0, 0, false
+	}
+	nl, nr = part[R, P](rules, dim, plane)
+	return dim, plane, nl, nr, useful(nl, nr, len(rules)-nl-nr)
+}
+
 // part reorders rules: those below the plane, at or above it, across; and says how many the first two are.
 func part[R any, P rule[R]](rules []R, dim int, plane uint64) (nl, nr int) {
 	end := len(rules)
@@ -154,10 +162,14 @@ func part[R any, P rule[R]](rules []R, dim int, plane uint64) (nl, nr int) {
 }
 
 // choose finds the plane that promises the cheapest look-ups, judged by a sample.
-func choose[R any, P rule[R]](rules []R) (dim int, plane uint64, ok bool) {
-	n := min(len(rules), sampleSize)
-	var from, to [sampleSize]uint64
-	var edges [2 * sampleSize]uint64
+func choose[R any, P rule[R]](rules []R, sample int) (dim int, plane uint64, ok bool) {
+	n := min(len(rules), sample)
+	var few [4 * sampleSize]uint64
+	room := few[:]
+	if 4*n > len(room) {
+		room = make([]uint64, 4*n)
+	}
+	from, to, edges := room[:n], room[n:2*n], room[2*n:]
 	lowest := math.Inf(1)
 	for d := range dims {
 		es := edges[:0]
@@ -175,7 +187,7 @@ func choose[R any, P rule[R]](rules []R) (dim int, plane uint64, ok bool) {
 		tries := min(cuts, len(es))
 		for i := range tries {
 			e := es[(2*i+1)*len(es)/(2*tries)]
-			if c := judge(from[:n], to[:n], e); c < lowest {
+			if c := judge(from, to, e); c < lowest {
 				dim, plane, lowest, ok = d, e, c, true
 			}
 		}

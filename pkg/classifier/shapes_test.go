@@ -172,6 +172,30 @@ func TestHardShapesEqualTruthInSublinearWork(t *testing.T) {
 	}
 }
 
+// TestSampleThatMisleads has filters of which every one that planes are judged by is of one kind, and nearly all others of another: the plane that parts
+// the sample parts no more than the sample, and the others must not end in one leaf for that.
+func TestSampleThatMisleads(t *testing.T) {
+	const each = 64
+	entries := make([]Entry[int], each*sampleSize)
+	for i := range entries {
+		f := Filter{Src: AnyV4, Dst: AnyV4, Proto: 6, DstPorts: Port(uint16(i))}
+		if i%each == 0 {
+			f = Filter{Src: AnyV4, Dst: RangeOf(netip.PrefixFrom(num4(uint32(i/each)<<17), 15))}
+		}
+		entries[i] = Entry[int]{f, i}
+	}
+	x := Build(entries)
+	if c := x.four.census(); c.largest > leafRules {
+		t.Errorf("a leaf has %d rules", c.largest)
+	}
+	rng := rand.New(rand.NewPCG(7, 7))
+	keys := make([]packet.Key, 500)
+	for i := range keys {
+		keys[i] = traceKey(rng, &entries[rng.IntN(len(entries))].Filter)
+	}
+	checkAgainstTruth(t, x, entries, keys)
+}
+
 // TestEqualFiltersAreWalkedOnce has filters of which only the first can match, as long as it is there.
 func TestEqualFiltersAreWalkedOnce(t *testing.T) {
 	f := filter(t, "10.0.0.0/8 any tcp")
