@@ -282,7 +282,7 @@ func (o *outbound) prepare(b *Bundle) {
 		x.conn, x.hlen = o.p.cfg.IP, ipHeaderLen(b.Outer.Remote.Addr())
 		x.remote = netip.AddrPortFrom(b.Outer.Remote.Addr(), 0)
 	case b.socket != nil:
-		x.conn, x.remote = b.socket.Conn, b.ESP.Remote()
+		x.conn, x.remote = b.socket.esp(), b.ESP.Remote()
 	}
 	if x.conn == nil {
 		return

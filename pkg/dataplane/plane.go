@@ -49,7 +49,21 @@ type Config struct {
 type Socket struct {
 	netio.Conn
 	Marker bool
+	// Queues are further sockets on the same address: ESP comes to them as a rule, and leaves by them, so that the first is there for IKE (netio.ListenQueues).
+	// None: there is one for both.
+	Queues []netio.Conn
 }
+
+// esp is the socket by which a worker sends ESP.
+func (s *Socket) esp() netio.Conn {
+	if len(s.Queues) == 0 {
+		return s.Conn
+	}
+	return s.Queues[0]
+}
+
+// conns are all its sockets.
+func (s *Socket) conns() []netio.Conn { return append([]netio.Conn{s.Conn}, s.Queues...) }
 
 // Datagram is an IKE datagram without its marker. Local is the address it came to.
 type Datagram struct {
@@ -146,7 +160,9 @@ func (p *Plane) Run(ctx context.Context) error {
 	start(p.readTUN)
 	for i := range p.cfg.UDP {
 		s := &p.cfg.UDP[i]
-		start(func() error { return p.readSocket(s.Conn, s) })
+		for _, c := range s.conns() {
+			start(func() error { return p.readSocket(c, s) })
+		}
 	}
 	for _, c := range p.cfg.Raw {
 		start(func() error { return p.readSocket(c, nil) })
@@ -168,7 +184,9 @@ func (p *Plane) Run(ctx context.Context) error {
 func (p *Plane) close() {
 	p.cfg.TUN.Close()
 	for i := range p.cfg.UDP {
-		p.cfg.UDP[i].Close()
+		for _, c := range p.cfg.UDP[i].conns() {
+			c.Close()
+		}
 	}
 	for _, c := range p.cfg.Raw {
 		c.Close()

@@ -180,12 +180,11 @@ func (h *systemHost) openAddress(a netip.Addr, o *opened) error {
 		ports = append(ports, h.opts.NATPort)
 	}
 	for _, port := range ports {
-		c, err := netio.ListenUDP(netip.AddrPortFrom(a, port), h.netio())
+		s, err := h.openUDP(netip.AddrPortFrom(a, port))
 		if err != nil {
 			return err
 		}
-		h.keep(c, "udp")
-		o.udp = append(o.udp, dataplane.Socket{Conn: c, Marker: port != ikePort})
+		o.udp = append(o.udp, s)
 	}
 	for _, proto := range []suite.Protocol{suite.ESP, suite.AH} {
 		c, err := netio.ListenRaw(uint8(proto), a, h.netio())
@@ -196,6 +195,23 @@ func (h *systemHost) openAddress(a netip.Addr, o *opened) error {
 		o.raw = append(o.raw, c)
 	}
 	return nil
+}
+
+// openUDP binds one address and port. Where ESP comes too it has a socket of its own.
+func (h *systemHost) openUDP(at netip.AddrPort) (s dataplane.Socket, err error) {
+	conns := []netio.Conn{nil}
+	if s.Marker = at.Port() != ikePort; s.Marker {
+		conns, err = netio.ListenQueues(at, 1, h.netio())
+	} else {
+		conns[0], err = netio.ListenUDP(at, h.netio())
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Conn, s.Queues = conns[0], conns[1:]
+	h.keep(s.Conn, "udp")
+	h.sockets = append(h.sockets, s.Queues...)
+	return s, nil
 }
 
 func (h *systemHost) keep(c netio.Conn, kind string) {

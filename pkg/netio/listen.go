@@ -17,6 +17,16 @@ const (
 // family, port 0 chooses one. If the port is in use the error names the process that holds it, where that can be found out.
 func ListenUDP(local netip.AddrPort, o Options) (Conn, error) { return listenUDP(local, o) }
 
+// ListenQueues opens several UDP sockets on one address and port that carries IKE and UDP-encapsulated ESP (RFC 3948 §2.2). The first takes what
+// is not ESP: IKE behind its marker, keepalives, and what is too short to tell. ESP comes to the others, of which there are as many as queues says:
+// an SPI to number SPI modulo queues, counted from the one behind the first. So a flood of ESP leaves IKE its own buffer and its own reader.
+//
+// Which socket a datagram comes to is the system's choice and a hint, no promise: a run may hold, behind its first datagram, what would have gone elsewhere, and
+// where the system cannot steer there is one socket for everything. Errors are those of ListenUDP.
+func ListenQueues(local netip.AddrPort, queues int, o Options) ([]Conn, error) {
+	return listenQueues(local, queues, o)
+}
+
 // ListenRaw opens a raw socket for protocol proto (ProtoESP or ProtoAH) on one address; an unspecified one listens on all addresses
 // of its family. Messages are whole IP datagrams with their header, both ways. IPv4 fragments are reassembled by the system before
 // they get here; on writing the system fills in the IPv4 length and checksum, and the identification if it is 0 and DF is clear.

@@ -9,6 +9,14 @@ import (
 
 func listenUDP(local netip.AddrPort, o Options) (Conn, error) { return listenPortable(local, o) }
 
+func listenQueues(local netip.AddrPort, _ int, o Options) ([]Conn, error) {
+	c, err := listenPortable(local, o)
+	if err != nil {
+		return nil, err
+	}
+	return []Conn{c}, nil
+}
+
 func listenRaw(uint8, netip.Addr, Options) (Conn, error) { return nil, ErrUnavailable }
 
 func openClear(Options) (Conn, error) { return nil, ErrUnavailable }

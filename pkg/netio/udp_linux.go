@@ -25,6 +25,15 @@ type udpConn struct {
 }
 
 func listenUDP(local netip.AddrPort, o Options) (Conn, error) {
+	c, err := openUDP(local, o, false)
+	if err != nil {
+		return nil, err // and no pointer that is nil in an interface that is not
+	}
+	return c, nil
+}
+
+// openUDP opens one socket; shared is one on an address that another of this process has.
+func openUDP(local netip.AddrPort, o Options, shared bool) (*udpConn, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	c := &udpConn{in: newReceiver(controlRoom)}
 	c.opts = o
@@ -44,6 +53,12 @@ func listenUDP(local netip.AddrPort, o Options) (Conn, error) {
 		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, optUDPSegment)
 		c.segments.Store(err == nil)
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, optUDPGRO, 1) // an older kernel gives single datagrams
+	}
+	if shared {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			unix.Close(fd)
+			return nil, explainListen(local, err)
+		}
 	}
 	if err := c.finish(fd, local); err != nil {
 		return nil, explainListen(local, err)
