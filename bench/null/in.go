@@ -2,7 +2,9 @@ package null
 
 import (
 	"net/netip"
+	"time"
 
+	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/netio"
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/tun"
@@ -28,6 +30,8 @@ type in struct {
 	last map[packet.Key]int
 	key  packet.Key // of the datagram before, and
 	at   int        // where it went
+
+	stint dataplane.Stint
 }
 
 func newIn(device tun.PacketDevice, conn netio.Conn, remote netip.AddrPort) *in {
@@ -47,6 +51,7 @@ func (i *in) run() error {
 			i.message(&i.msgs[m])
 		}
 		i.flush()
+		i.stint.Break(time.Now())
 		if err != nil && over(err) {
 			return err
 		}

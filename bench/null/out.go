@@ -3,7 +3,9 @@ package null
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
+	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/netio"
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/tun"
@@ -31,6 +33,7 @@ type out struct {
 	msgs    []netio.Message
 	count   int // datagrams in the last message
 	seq     uint32
+	stint   dataplane.Stint
 }
 
 func newOut(device tun.PacketDevice, conn netio.Conn, remote netip.AddrPort) *out {
@@ -50,6 +53,7 @@ func (o *out) run() error {
 			o.take(&o.packets[i])
 		}
 		o.flush()
+		o.stint.Break(time.Now())
 		if err != nil && over(err) {
 			return err
 		}

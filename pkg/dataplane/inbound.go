@@ -65,10 +65,12 @@ type inbound struct {
 func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
 	in := newInbound(p, s)
 	gatherer, _ := conn.(netio.Gatherer)
+	var stint Stint
 	for failures := 0; ; {
 		n, err := conn.ReadBatch(in.msgs)
 		in.now = p.cfg.Clock()
 		in.batch(in.msgs[:n])
+		stint.Break(in.now)
 		if in.crowd.count(n, in.now) && gatherer != nil {
 			gatherer.Gather()
 		}

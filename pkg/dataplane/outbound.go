@@ -123,9 +123,11 @@ func (p *Plane) readTUN() error {
 	var o outbound
 	o.init(p)
 	device, packets := tun.PacketsOf(p.cfg.TUN), readPackets()
+	var stint Stint
 	for failures := 0; ; {
 		n, err := device.ReadPackets(packets)
 		o.batch(packets[:n])
+		stint.Break(o.now)
 		if err == nil {
 			failures = 0
 			continue
