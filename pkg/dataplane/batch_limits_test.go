@@ -12,7 +12,7 @@ import (
 func limited(t *testing.T, bounds sa.Lifetime) *world {
 	w := newWorld(t)
 	w.protect(setup{mode: suite.Tunnel, udp: true, esp: true})
-	b := w.a.plane.snapshot.Load().byID["f"].tunnel.Load()
+	b := w.a.plane.snapshot.Load().byID["f"].bundle(Pair{}, 0)
 	config := *b.ESP.Config()
 	config.Lifetime = bounds
 	b.ESP = sa.NewOutbound(config, w.now)

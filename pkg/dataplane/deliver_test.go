@@ -63,7 +63,7 @@ func (d *swallow) WritePackets(packets []tun.Packet) error {
 
 // newDeliverer is a worker that writes to a device.
 func newDeliverer(d tun.Device) *inbound {
-	return newInbound(&Plane{cfg: Config{TUN: d}}, nil)
+	return newInbound(&Plane{cfg: Config{TUN: d}, queues: make([]QueueCount, 1)}, nil, 0)
 }
 
 // give gives a worker an inner packet, in a buffer of its own, that has passed every check.

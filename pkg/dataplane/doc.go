@@ -1,7 +1,7 @@
 // Package dataplane moves packets: out of the TUN device through the policy and an SA to a socket, and back.
 //
 // A Plane is made from a Config, given a policy with Apply and SAs with Install, and started with Run, which lives until
-// its context ends. One goroutine reads the TUN device and one reads each socket; each runs a packet to completion and never
+// its context ends. One goroutine reads each queue of the TUN device and one each socket; each runs a packet to completion and never
 // hands it to another. outbound.go and inbound.go begin with the numbered path of a packet.
 //
 // Concurrency: Apply, Install, Uninstall and the counters may be called from any goroutine at any time. The policy is an immutable

@@ -274,6 +274,9 @@ func (o *outbound) usable(b *Bundle) bool {
 	if out := b.outermost(); state == sa.Soft && out.SoftOnce() && !o.p.tell(Event{Kind: Expiring, Child: b.Child}) {
 		out.Rearm()
 	}
+	if b.shared {
+		o.share()
+	}
 	o.checked = b
 	return true
 }
@@ -290,7 +293,7 @@ func (o *outbound) queue(buf []byte, f *plan) {
 	if o.joinRun(buf, f) {
 		return
 	}
-	o.msgs = append(o.msgs, route{conn: b.socket.esp(), packets: 1, kind: &countSealed, bundle: b,
+	o.msgs = append(o.msgs, route{conn: b.socket.esp(o.n), packets: 1, kind: &countSealed, bundle: b,
 		Message: netio.Message{Buf: buf, N: len(buf), Remote: b.outermost().Remote(), Local: b.Outer.Local, TOS: f.tos, Fragment: b.mayFragment()}})
 }
 
@@ -300,7 +303,7 @@ func (o *outbound) joinRun(buf []byte, f *plan) bool {
 		return false
 	}
 	m := &o.msgs[len(o.msgs)-1]
-	if m.conn != f.b.socket.esp() || m.Remote != f.b.outermost().Remote() || m.Local != f.b.Outer.Local || m.TOS != f.tos || m.Fragment != f.b.mayFragment() {
+	if m.conn != f.b.socket.esp(o.n) || m.Remote != f.b.outermost().Remote() || m.Local != f.b.Outer.Local || m.TOS != f.tos || m.Fragment != f.b.mayFragment() {
 		return false
 	}
 	return o.segment(m, buf)

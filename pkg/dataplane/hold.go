@@ -58,11 +58,11 @@ func (o *outbound) hold(e *entry, pair Pair, pkt []byte) {
 }
 
 // releaseHeld sends what waits for a pair's SA, a real one or a soft one, if it is there. The caller holds p.install, and since before the SA was there
-// p.sending: so no packet finds no SA and comes too late to be released, and none that follows overtakes what is.
+// all workers pause: so no packet finds no SA and comes too late to be released, and none that follows overtakes what is.
 func (p *Plane) releaseHeld(e *entry, pair Pair) {
 	o := &p.release
 	o.begin()
-	b, s := e.bundle(pair), e.softFor(pair, o.now)
+	b, s := e.bundle(pair, 0), e.softFor(pair, o.now)
 	if b == nil && s == nil {
 		return
 	}
@@ -79,7 +79,7 @@ func (p *Plane) releaseHeld(e *entry, pair Pair) {
 		}
 		o.protect(b, pkt)
 	}
-	o.flush()
+	o.finish()
 }
 
 // take empties a queue.

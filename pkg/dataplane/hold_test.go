@@ -58,11 +58,11 @@ func TestReleasedPacketsAreNotOvertaken(t *testing.T) {
 		close(installed)
 	}()
 	<-reached
-	if w.a.plane.sending.TryLock() {
+	if w.a.plane.workers[0].sending.TryLock() {
 		t.Error("another worker may seal before what was released is sent")
-		w.a.plane.sending.Unlock()
+		w.a.plane.workers[0].sending.Unlock()
 	}
-	go func() { read <- w.a.plane.readTUN() }()
+	go func() { read <- w.a.plane.readTUN(w.a.plane.workers[0]) }()
 	for range 5 {
 		if err := w.a.host.Send(s.inner(w, 100)); err != nil {
 			t.Error(err)
@@ -82,7 +82,7 @@ func TestReleasedPacketsAreNotOvertaken(t *testing.T) {
 func TestAnSAIsInstalledBetweenBatches(t *testing.T) {
 	w, s, g := waitingWorld(t)
 	close(g.open)
-	w.a.plane.sending.Lock()
+	w.a.plane.workers[0].sending.Lock()
 	w.a.send(s.inner(w, 100))
 	installed := make(chan struct{})
 	go func() {
@@ -92,7 +92,7 @@ func TestAnSAIsInstalledBetweenBatches(t *testing.T) {
 	for n := range 4 {
 		w.a.send(s.inner(w, 200+100*n))
 	}
-	w.a.plane.sending.Unlock()
+	w.a.plane.workers[0].sending.Unlock()
 	<-installed
 	if !slices.Equal(g.numbers, []uint32{1, 2, 3, 4, 5}) || !slices.IsSorted(g.lengths) || g.lengths[0] == g.lengths[4] {
 		t.Errorf("the numbers left as %v, the lengths as %v", g.numbers, g.lengths)

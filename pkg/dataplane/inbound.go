@@ -14,7 +14,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
-// The path of a packet on its way in, in one goroutine a socket:
+// The path of a packet on its way in, in one goroutine a socket, which writes to the queue of the device that has its number:
 //
 //  1. readSocket reads a batch of messages; a message may be a run of datagrams of equal length.
 //  2. datagram tells IKE, keepalives and ESP apart, for each datagram of a run (RFC 3948 §2.2).
@@ -37,6 +37,7 @@ const (
 // inbound is the state of one goroutine that receives.
 type inbound struct {
 	p      *Plane
+	n      int     // the number of its queue
 	socket *Socket // nil for raw sockets
 	now    time.Time
 	header packet.Header
@@ -62,8 +63,8 @@ type inbound struct {
 }
 
 // readSocket reads one socket until it is closed. Other errors are counted and read over.
-func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
-	in := newInbound(p, s)
+func (p *Plane) readSocket(conn netio.Conn, s *Socket, n int) error {
+	in := newInbound(p, s, n)
 	gatherer, _ := conn.(netio.Gatherer)
 	var stint Stint
 	for failures := 0; ; {
@@ -89,12 +90,12 @@ func (p *Plane) readSocket(conn netio.Conn, s *Socket) error {
 }
 
 // newInbound makes the state of one reader, its buffers in one arena.
-func newInbound(p *Plane, s *Socket) *inbound {
+func newInbound(p *Plane, s *Socket, n int) *inbound {
 	batch := readBatch
 	if s == nil {
 		batch = rawBatch
 	}
-	in := &inbound{p: p, socket: s, device: tun.PacketsOf(p.cfg.TUN), reasm: new(packet.Reassembler), msgs: make([]netio.Message, batch)}
+	in := &inbound{p: p, n: n % max(len(p.queues), 1), socket: s, device: p.queueOf(n), reasm: new(packet.Reassembler), msgs: make([]netio.Message, batch)}
 	in.queue.offload = in.device.Offload()
 	arena := make([]byte, batch*(headroom+readSize))
 	for i := range in.msgs {
@@ -289,6 +290,7 @@ func (in *inbound) deliver(buf []byte, off, n int) {
 func (in *inbound) flush() {
 	c := &in.p.count
 	c.FromWire.Add(in.wire)
+	in.p.queues[in.n].FromWire.Add(in.wire)
 	if in.opened > 0 {
 		c.Opened.Add(in.opened)
 		delivered, failed := in.write(in.device)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/netio"
@@ -39,7 +40,13 @@ const (
 
 // outbound is the state of one goroutine that sends.
 type outbound struct {
-	p      *Plane
+	p *Plane
+	n int // the number of its queue
+	// sending is held for a batch, from the first look-up until the last packet is sent, and by whoever installs an SA until what waited for it is
+	// sent. Whoever sealed and then had to wait, while the other went on, would find its packets out of order, or left of the peer's replay window.
+	sending sync.Mutex
+	sharing bool // p.sharing is ours
+
 	now    time.Time
 	header packet.Header
 	arena  []byte
@@ -119,10 +126,8 @@ func (o *outbound) begin() {
 }
 
 // readTUN reads the device until it is closed. An error that is not the device's end is counted and read over (F9).
-func (p *Plane) readTUN() error {
-	var o outbound
-	o.init(p)
-	device, packets := tun.PacketsOf(p.cfg.TUN), readPackets()
+func (p *Plane) readTUN(o *outbound) error {
+	device, packets := p.queueOf(o.n), readPackets()
 	var stint Stint
 	for failures := 0; ; {
 		n, err := device.ReadPackets(packets)
@@ -147,15 +152,16 @@ func (p *Plane) readTUN() error {
 
 // batch sends what was read at once.
 func (o *outbound) batch(packets []tun.Packet) {
-	o.p.sending.Lock()
-	defer o.p.sending.Unlock()
+	o.sending.Lock()
+	defer o.sending.Unlock()
 	o.begin()
 	for i := range packets {
 		o.take(&packets[i])
 	}
 	o.p.count.FromTUN.Add(o.taken)
+	o.p.queues[o.n].FromTUN.Add(o.taken)
 	o.taken = 0
-	o.flush()
+	o.finish()
 }
 
 // readPackets lays the read buffers into one arena. Of those that are never used the system never provides the memory.
@@ -284,7 +290,7 @@ func (o *outbound) prepare(b *Bundle) {
 		x.conn, x.hlen = o.p.cfg.IP, ipHeaderLen(b.Outer.Remote.Addr())
 		x.remote = netip.AddrPortFrom(b.Outer.Remote.Addr(), 0)
 	case b.socket != nil:
-		x.conn, x.remote = b.socket.esp(), b.ESP.Remote()
+		x.conn, x.remote = b.socket.esp(o.n), b.ESP.Remote()
 	}
 	if x.conn == nil {
 		return
@@ -337,7 +343,7 @@ func (o *outbound) route(pkt []byte) {
 		o.permit(pkt)
 	case policy.Negotiate:
 		pair := Pair{h.Key.Src, h.Key.Dst}
-		if b := e.bundle(pair); b != nil {
+		if b := e.bundle(pair, o.n); b != nil {
 			o.protect(b, pkt)
 			o.prepare(b)
 			return
@@ -392,8 +398,10 @@ func (o *outbound) room(n int) []byte {
 // all returns the entry's bundles.
 func (e *entry) all() []*Bundle {
 	var list []*Bundle
-	if b := e.tunnel.Load(); b != nil {
-		list = append(list, b)
+	for _, b := range e.tunnelSAs() {
+		if b != nil {
+			list = append(list, b)
+		}
 	}
 	if m := e.pairs.Load(); m != nil {
 		for _, b := range *m {

@@ -54,12 +54,12 @@ type Socket struct {
 	Queues []netio.Conn
 }
 
-// esp is the socket by which a worker sends ESP.
-func (s *Socket) esp() netio.Conn {
+// esp is the socket by which worker n sends ESP.
+func (s *Socket) esp(n int) netio.Conn {
 	if len(s.Queues) == 0 {
 		return s.Conn
 	}
-	return s.Queues[0]
+	return s.Queues[n%len(s.Queues)]
 }
 
 // conns are all its sockets.
@@ -114,11 +114,11 @@ type Plane struct {
 	mtu      atomic.Int32
 
 	frags   fragments
-	install sync.Mutex // serialises Apply, Install and Uninstall
-	release outbound   // the worker that seals packets which were held for a negotiation; guarded by install
-	// sending is held by a worker for a batch, from the first look-up until the last packet is sent, and by whoever installs an SA until what waited for it is
-	// sent. Whoever sealed and then had to wait, while the other went on, would find its packets out of order, or left of the peer's replay window.
-	sending sync.Mutex
+	install sync.Mutex  // serialises Apply, Install and Uninstall
+	release outbound    // the worker that seals packets which were held for a negotiation; guarded by install
+	workers []*outbound // one for each queue of the device
+	sharing sync.Mutex  // held by a worker until its batch is sent, if that has packets of an SA which others use too
+	queues  []QueueCount
 	nextID  atomic.Uint32
 }
 
@@ -141,6 +141,12 @@ func New(cfg Config) (*Plane, error) {
 	}
 	p.nextID.Store(uint32(seed[0]) | uint32(seed[1])<<8 | uint32(seed[2])<<16 | uint32(seed[3])<<24)
 	p.release.init(p)
+	p.workers = make([]*outbound, tun.QueuesOf(cfg.TUN))
+	p.queues = make([]QueueCount, len(p.workers))
+	for n := range p.workers {
+		p.workers[n] = &outbound{n: n}
+		p.workers[n].init(p)
+	}
 	return p, nil
 }
 
@@ -157,15 +163,18 @@ func (p *Plane) Run(ctx context.Context) error {
 			}
 		})
 	}
-	start(p.readTUN)
+	for _, o := range p.workers {
+		start(func() error { return p.readTUN(o) })
+	}
 	for i := range p.cfg.UDP {
 		s := &p.cfg.UDP[i]
-		for _, c := range s.conns() {
-			start(func() error { return p.readSocket(c, s) })
+		start(func() error { return p.readSocket(s.Conn, s, 0) })
+		for n, c := range s.Queues {
+			start(func() error { return p.readSocket(c, s, n) })
 		}
 	}
 	for _, c := range p.cfg.Raw {
-		start(func() error { return p.readSocket(c, nil) })
+		start(func() error { return p.readSocket(c, nil, 0) })
 	}
 	start(p.watchDevice)
 	var err error

@@ -38,8 +38,8 @@ func (s *snapshot) find(k *packet.Key) *entry {
 // later policies hold a filter with the same ID.
 type entry struct {
 	filter *policy.QuickModeFilter
-	// tunnel is the SA of a tunnel filter.
-	tunnel atomic.Pointer[Bundle]
+	// tunnel are the SAs of a tunnel filter, one or one for each worker. Copied on write.
+	tunnel atomic.Pointer[tunnelSAs]
 	// pairs are the SAs of a transport filter, one for each pair of hosts (RFC 4301 §4.4.1, populate from packet). Copied on write.
 	pairs atomic.Pointer[map[Pair]*Bundle]
 	// soft are the soft SAs of a transport filter. Copied on write.
@@ -63,8 +63,11 @@ type Bundle struct {
 	DF string
 	// Child names the negotiated child SA.
 	Child uint64
+	// Queue is the number of the worker that it is for, if the filter is a tunnel's. It serves those that have none too.
+	Queue int
 
 	socket *Socket // UDP encapsulation
+	shared bool    // more than one worker uses it; written while all pause
 }
 
 func (b *Bundle) outermost() *sa.Outbound {
@@ -93,10 +96,19 @@ func (e *entry) anyPeer() bool {
 	return t != nil && !t.Remote.IsValid()
 }
 
-func (e *entry) bundle(pair Pair) *Bundle {
+// tunnelSAs are the bundles of a tunnel filter.
+func (e *entry) tunnelSAs() tunnelSAs {
+	if list := e.tunnel.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// bundle is what a worker protects the packets of a pair with, nil if there is nothing.
+func (e *entry) bundle(pair Pair, worker int) *Bundle {
 	slot, single := e.slot(pair)
 	if single {
-		return e.tunnel.Load()
+		return e.tunnelSAs().of(worker)
 	}
 	if m := e.pairs.Load(); m != nil {
 		return (*m)[slot]
@@ -104,29 +116,34 @@ func (e *entry) bundle(pair Pair) *Bundle {
 	return nil
 }
 
-// set hangs b on the entry and returns what it took the place of.
-func (e *entry) set(pair Pair, b *Bundle) (old *Bundle, ok bool) {
+// set hangs b on the entry. All workers pause. False: the entry has its full number of pairs.
+func (e *entry) set(pair Pair, b *Bundle, workers int) bool {
 	pair, single := e.slot(pair)
 	if single {
-		return e.tunnel.Swap(b), true
+		next := e.tunnelSAs().with(b)
+		next.mark(workers)
+		e.tunnel.Store(&next)
+		return true
 	}
 	next := map[Pair]*Bundle{}
 	if m := e.pairs.Load(); m != nil {
-		old = (*m)[pair]
-		if old == nil && len(*m) >= MaxPairs {
-			return nil, false
+		if (*m)[pair] == nil && len(*m) >= MaxPairs {
+			return false
 		}
 		next = maps.Clone(*m)
 	}
+	b.shared = workers > 1
 	next[pair] = b
 	e.pairs.Store(&next)
-	return old, true
+	return true
 }
 
-// remove takes the bundle of a child off the entry, if it is still there.
-func (e *entry) remove(child uint64) {
-	if b := e.tunnel.Load(); b != nil && b.Child == child {
-		e.tunnel.CompareAndSwap(b, nil)
+// remove takes the bundle of a child off the entry, if it is still there. All workers pause.
+func (e *entry) remove(child uint64, workers int) {
+	if list := e.tunnelSAs(); list != nil {
+		left := list.without(child)
+		left.mark(workers)
+		e.tunnel.Store(&left)
 	}
 	m := e.pairs.Load()
 	if m == nil {
@@ -192,9 +209,9 @@ func (p *Plane) Install(filterID string, pair Pair, b *Bundle) bool {
 	if b.Outer.Remote.Port() != 0 {
 		b.socket = p.socket(b.Outer.Local)
 	}
-	p.sending.Lock()
-	defer p.sending.Unlock()
-	if _, ok := e.set(pair, b); !ok {
+	p.pause()
+	defer p.resume()
+	if !e.set(pair, b, len(p.workers)) {
 		return false
 	}
 	p.releaseHeld(e, pair)
@@ -205,11 +222,11 @@ func (p *Plane) Install(filterID string, pair Pair, b *Bundle) bool {
 func (p *Plane) Uninstall(filterID string, child uint64) {
 	p.install.Lock()
 	defer p.install.Unlock()
-	p.sending.Lock() // a batch that is under way is over then
-	defer p.sending.Unlock()
+	p.pause() // a batch that is under way is over then
+	defer p.resume()
 	if s := p.snapshot.Load(); s != nil {
 		if e := s.byID[filterID]; e != nil {
-			e.remove(child)
+			e.remove(child, len(p.workers))
 		}
 	}
 }

@@ -43,8 +43,8 @@ func (p *Plane) Soften(filterID string, pair Pair, until time.Time) *Soft {
 	}
 	soft := &Soft{since: p.cfg.Clock(), until: until}
 	next[pair] = soft
-	p.sending.Lock()
-	defer p.sending.Unlock()
+	p.pause()
+	defer p.resume()
 	e.soft.Store(&next)
 	p.releaseHeld(e, pair)
 	return soft
@@ -54,8 +54,8 @@ func (p *Plane) Soften(filterID string, pair Pair, until time.Time) *Soft {
 func (p *Plane) Harden(filterID string, pair Pair) {
 	p.install.Lock()
 	defer p.install.Unlock()
-	p.sending.Lock() // a batch that is under way is over then
-	defer p.sending.Unlock()
+	p.pause() // a batch that is under way is over then
+	defer p.resume()
 	s := p.snapshot.Load()
 	if s == nil || s.byID[filterID] == nil {
 		return

@@ -91,11 +91,11 @@ func (w *world) newSide(v4, v6 string) *side {
 	s.plane = p
 	s.out.init(p)
 	for i := range p.cfg.UDP {
-		s.ins = append(s.ins, newInbound(p, &p.cfg.UDP[i]))
+		s.ins = append(s.ins, newInbound(p, &p.cfg.UDP[i], 0))
 		s.conns = append(s.conns, p.cfg.UDP[i].Conn)
 	}
 	for _, c := range cfg.Raw {
-		s.ins = append(s.ins, newInbound(p, nil))
+		s.ins = append(s.ins, newInbound(p, nil, 0))
 		s.conns = append(s.conns, c)
 	}
 	return s

@@ -38,6 +38,30 @@ type PacketDevice interface {
 	Offload() Offload
 }
 
+// Queued is a device of several queues, each of which has a reader and writers of its own. The system keeps a flow on one queue: where it was last
+// written to, if it was.
+type Queued interface {
+	// Queues returns them, at least one. They do not change, and end with the device.
+	Queues() []PacketDevice
+}
+
+// QueuesOf says how many queues d has.
+func QueuesOf(d Device) int {
+	if q, ok := d.(Queued); ok {
+		return len(q.Queues())
+	}
+	return 1
+}
+
+// QueueOf returns queue i of d, counted modulo their number. If d has one only it is PacketsOf.
+func QueueOf(d Device, i int) PacketDevice {
+	if q, ok := d.(Queued); ok {
+		list := q.Queues()
+		return list[i%len(list)]
+	}
+	return PacketsOf(d)
+}
+
 // PacketsOf returns d itself if it moves superpackets, or a front for it that moves datagrams one by one.
 func PacketsOf(d Device) PacketDevice {
 	if p, ok := d.(PacketDevice); ok {
