@@ -2,7 +2,6 @@ package tun
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -397,18 +396,7 @@ func TestAFileThatCannotDoWithoutWaitingGetsNoRing(t *testing.T) {
 func TestNothingIsAllocatedForAPacket(t *testing.T) {
 	eachRing(t, func(t *testing.T, d Device) {
 		testnet.AddAddrs(t, "tun7", []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")})
-		p, out, in := PacketsOf(d), packetRoom(4), packetRoom(8)
-		for i := range out { // echo requests
-			q := &out[i]
-			q.N = copy(q.Buf[q.Off:], datagram(false, unix.IPPROTO_ICMP, 36))
-			b := q.Bytes()
-			copy(b[12:], []byte{10, 5, 0, 2, 10, 5, 0, 1})
-			b[10], b[11] = 0, 0
-			binary.BigEndian.PutUint16(b[10:], packet.Checksum(b[:20]))
-			clear(b[20:])
-			b[20] = 8
-			binary.BigEndian.PutUint16(b[22:], packet.Checksum(b[20:]))
-		}
+		p, out, in := PacketsOf(d), echoRequests(4), packetRoom(8)
 		allocs := testing.AllocsPerRun(20, func() {
 			if err := p.WritePackets(out); err != nil {
 				t.Fatal(err)

@@ -173,6 +173,7 @@ func (r *reader) first(fd int) {
 func (r *reader) await(reads int) bool {
 	for reads > 0 {
 		if err := r.ring.Enter(1); err != nil {
+			r.ring.Close()
 			r.ring, r.err = nil, errors.Join(errRing, err)
 			return false
 		}

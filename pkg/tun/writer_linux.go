@@ -134,11 +134,12 @@ func (w *writer) flushRing(fd int) {
 	for i := range w.queued {
 		q := &w.queued[i]
 		w.ring.TryWritev(fd, w.pieces[q.first:q.last], uint64(i))
-		q.errno = unix.EIO
+		q.errno = unix.ECANCELED
 	}
 	if err := w.ring.Enter(len(w.queued)); err != nil { // it does not happen; from here on it goes without
-		w.ring, w.err = nil, errors.Join(errRing, err)
-		return
+		// Those that the kernel has not told of may be written or not: they are given up, for to write them again would double them.
+		w.err = errors.Join(errRing, err)
+		defer func() { w.ring.Close(); w.ring = nil }()
 	}
 	for res, ok := w.ring.Next(); ok; res, ok = w.ring.Next() {
 		w.queued[res.ID].errno = syscall.Errno(max(0, -res.N))

@@ -204,10 +204,13 @@ func pollMask(events uint16) uint32 {
 // Cancel queues that the request with number target is given up.
 func (r *Ring) Cancel(target, id uint64) { r.next(opCancel, -1, id, nil, 0).addr = target }
 
+// patience is how often Enter asks a kernel that has no memory.
+const patience = 1000
+
 // Enter hands over what is queued and returns when there are at least wait results, or an error, after which the Ring is of no use.
 func (r *Ring) Enter(wait int) error {
 	r.reqTail.Store(r.tail)
-	for {
+	for denied := 0; ; {
 		queued, lacking := r.tail-r.reqHead.Load(), wait-r.Ready()
 		if queued == 0 && lacking <= 0 {
 			return nil
@@ -218,7 +221,14 @@ func (r *Ring) Enter(wait int) error {
 		}
 		// The kernel counts all results that were not taken.
 		_, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(queued), uintptr(max(wait, 0)), flags, 0, 0)
-		if errno != 0 && errno != unix.EINTR {
+		switch errno {
+		case 0, unix.EINTR:
+		case unix.EAGAIN: // the kernel lacks memory for a request at the moment
+			if denied++; denied > patience {
+				return errno
+			}
+			_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		default:
 			return errno
 		}
 	}
