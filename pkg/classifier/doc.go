@@ -14,6 +14,9 @@
 // of packets by planes (see tree.go), many small ones for what is narrow on one side (see cells.go) and one for the rest. A hash hit bounds
 // the search but does not end it: what is heavier may lie in the next part.
 //
+// Who has several packets in hand asks for all at once ([Index.LookupBatch], batch.go): the answers are the same, but while one look-up waits for
+// memory the others go on.
+//
 // An Index never changes. [Index.Insert] and [Index.Delete] give another, in microseconds, that shares all but a few pages and nodes with
 // the old one; its owner puts it in the old one's place through an atomic pointer. So readers take no lock, each look-up answers by one
 // state of the policy and never by a mixture of two, and look-ups do not allocate. Which of several filters wins is a matter of [Rank]: Build

@@ -63,6 +63,7 @@ func (m model) agree(t interface {
 			t.Fatalf("key %+v: index says %d %v, truth is %d of %d", keys[i], v, ok, at, len(m))
 		}
 	}
+	checkBatch(t, x, keys)
 }
 
 // change makes one random change to an index and its model.
@@ -219,10 +220,23 @@ func TestReadersSeeOneState(t *testing.T) {
 	now.Store(&first)
 	var done atomic.Bool
 	var readers sync.WaitGroup
-	for r := range 2 {
+	for r := range 3 {
 		readers.Go(func() {
+			values, found := make([]int, 40), make([]bool, 40)
 			for i := r; !done.Load(); i++ {
 				s := now.Load()
+				if r == 2 {
+					some := keys[i%(len(keys)-40):][:40]
+					s.x.LookupBatch(some, values, found)
+					for j := range some {
+						at := slices.IndexFunc(s.m, func(r ranked) bool { return r.Filter.Match(&some[j]) })
+						if found[j] != (at >= 0) || found[j] && values[j] != s.m[at].Value {
+							t.Errorf("in a batch %+v: %d %v, truth is %d", some[j], values[j], found[j], at)
+							return
+						}
+					}
+					continue
+				}
 				k := &keys[i%len(keys)]
 				at := slices.IndexFunc(s.m, func(r ranked) bool { return r.Filter.Match(k) })
 				if v, ok := s.x.Lookup(k); ok != (at >= 0) || ok && v != s.m[at].Value {

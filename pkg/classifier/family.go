@@ -51,9 +51,17 @@ func rankOf(pos uint32) uint64 { return uint64(pos+1) << 32 }
 
 // find looks through all filters of the family. The memory that the three tables wait for is asked for at once.
 func (f *family[K, R, P]) find(p *point, h uint64, k K, best *hit) {
-	ref := f.hosts.find(h, k)
 	near := f.cells[0].root(prefixOf(p, 0, f.tree.six))
 	far := f.cells[1].root(prefixOf(p, 1, f.tree.six))
+	f.pair(h, k, p, best)
+	f.tree.first(p, near, best)
+	f.tree.first(p, far, best)
+	f.tree.first(p, &f.tree.root, best)
+}
+
+// pair looks through the filters between two hosts.
+func (f *family[K, R, P]) pair(h uint64, k K, p *point, best *hit) {
+	ref := f.hosts.find(h, k)
 	if ref&1 == 1 {
 		leaf := f.groups.at(ref >> 1).leaf()
 		f.tree.scan(p, &leaf, best)
@@ -61,9 +69,6 @@ func (f *family[K, R, P]) find(p *point, h uint64, k K, best *hit) {
 		best.pos = ref>>1 - 1
 		best.rank = rankOf(best.pos)
 	}
-	f.tree.first(p, near, best)
-	f.tree.first(p, far, best)
-	f.tree.first(p, &f.tree.root, best)
 }
 
 // build makes the family of filters: between two hosts, in ascending order, and others.

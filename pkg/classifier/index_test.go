@@ -27,6 +27,7 @@ func checkAgainstTruth(t interface {
 			t.Fatalf("key %+v: index says %d %v, truth is %d", keys[i], v, ok, want)
 		}
 	}
+	checkBatch(t, x, keys)
 }
 
 func TestIndexEqualsLinearTruth(t *testing.T) {

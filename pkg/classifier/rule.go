@@ -147,10 +147,6 @@ func (l *limits) match(p *point) bool {
 		(l.proto == 0 || uint64(l.proto) == p[dimProto]) && uint8(p[dimSrcPort]>>16)&l.ported == 0
 }
 
-func (r *rule4) match(p *point) bool {
-	return uint32(p[dimSrcLo])-r.src <= r.srcSpan && uint32(p[dimDstLo])-r.dst <= r.dstSpan && r.limits.match(p)
-}
-
 func (r *rule6) match(p *point) bool {
 	return within(p[dimSrcHi], p[dimSrcLo], &r.srcFrom, &r.srcTo) && within(p[dimDstHi], p[dimDstLo], &r.dstFrom, &r.dstTo) && r.limits.match(p)
 }
@@ -172,14 +168,19 @@ type hit struct {
 // miss is no hit: anything is better.
 var miss = hit{^uint64(0), none}
 
-// scan4 looks through rules of ascending rank.
+// scan4 looks through rules of ascending rank. What most rules fail by differs from rule to rule, so all is compared without a branch: a difference that
+// is too large leaves the uppermost bit set.
 func scan4(rules []rule4, p *point, h *hit) {
+	src, dst, srcPort, dstPort := uint32(p[dimSrcLo]), uint32(p[dimDstLo]), uint16(p[dimSrcPort]), uint16(p[dimDstPort])
+	proto, unread := p[dimProto], uint8(p[dimSrcPort]>>16)
 	for i := range rules {
 		r := &rules[i]
 		if r.rank >= h.rank {
 			return
 		}
-		if r.match(p) {
+		far := (uint64(r.srcSpan) - uint64(src-r.src)) | (uint64(r.dstSpan) - uint64(dst-r.dst)) |
+			(uint64(r.limits.srcSpan) - uint64(srcPort-r.srcPort)) | (uint64(r.limits.dstSpan) - uint64(dstPort-r.dstPort))
+		if int64(far) >= 0 && (r.proto == 0 || uint64(r.proto) == proto) && unread&r.ported == 0 {
 			h.rank, h.pos = r.rank, r.pos
 			return
 		}

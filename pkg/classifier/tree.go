@@ -19,6 +19,7 @@ type node struct {
 	at            uint64
 	size, changes uint32 // filters when it grew, and changes since
 	dim           uint8
+	_             [8]byte // to two cache lines of 64 bytes; what is allocated in this size lies at the beginning of one
 }
 
 // The kids of a node.
