@@ -83,7 +83,7 @@ func (p *Plane) readSocket(conn netio.Conn, s *Socket, n int) error {
 			return nil
 		}
 		p.count.add(ReadError)
-		if failures++; failures > 1000 {
+		if failures++; !p.readOn(failures) {
 			return err
 		}
 	}

@@ -141,10 +141,13 @@ func (p *Plane) readTUN(o *outbound) error {
 			return err
 		}
 		p.count.add(ReadError)
+		if errors.Is(err, tun.ErrGone) {
+			return err
+		}
 		if errors.Is(err, tun.ErrPacket) {
 			continue
 		}
-		if failures++; failures > 1000 {
+		if failures++; !p.readOn(failures) {
 			return err
 		}
 	}

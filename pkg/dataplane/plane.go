@@ -35,6 +35,8 @@ type Config struct {
 	DB *sa.DB
 	// Clock is read once a batch.
 	Clock func() time.Time
+	// Pause waits. A reader whose device or socket fails time and again waits longer and longer, 50 ms at most, and gives up after [MostFailures]. Nil: it does not wait.
+	Pause func(time.Duration)
 	// Events takes what the owner must act on. Sends never block: an event that finds it full is repeated by later traffic.
 	Events chan<- Event
 	// Control takes IKE datagrams; one that finds it full is dropped and counted.
@@ -188,6 +190,21 @@ func (p *Plane) Run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// MostFailures is how many reads in a row may fail before the plane ends with the error, about 48 seconds.
+const MostFailures = 1000
+
+// readOn reports whether a reader is to go on after that many failures in a row, and waits before it does.
+func (p *Plane) readOn(failures int) bool {
+	if failures > MostFailures {
+		return false
+	}
+	const atOnce, longest = 10, 50
+	if pause := min(failures-atOnce, longest); pause > 0 && p.cfg.Pause != nil {
+		p.cfg.Pause(time.Duration(pause) * time.Millisecond)
+	}
+	return true
 }
 
 func (p *Plane) close() {
