@@ -20,6 +20,7 @@ import (
 type upFlags struct {
 	config, socket, tun, keylog string
 	noGuard, noRing, noOffload  bool
+	queues                      int
 	log                         logFlags
 	web                         webFlags
 }
@@ -45,6 +46,7 @@ the change does not touch; a bad file is refused, and the old policy stays.`,
 	c.Flags().BoolVar(&f.noGuard, "no-guard", false, "go on without the host's firewall; what stays open is said")
 	c.Flags().BoolVar(&f.noRing, "no-io-uring", false, "move packets by ordinary system calls")
 	c.Flags().BoolVar(&f.noOffload, "no-offload", false, "move each packet by itself and not in superpackets")
+	c.Flags().IntVar(&f.queues, "queues", 0, "work in this `number` of queues, at most one a processor (default: from the file, or 1)")
 	f.web.add(c)
 	f.log.add(c)
 	return c
@@ -121,11 +123,15 @@ func (f *upFlags) options(ctx context.Context, file *config.File, words *passphr
 	if f.tun != "" {
 		name = f.tun
 	}
+	queues := file.Tun.Queues
+	if f.queues != 0 {
+		queues = f.queues
+	}
 	return endpoint.Options{
 		Policy: p, Load: func() (*endpoint.PolicyFile, error) { return f.again(ctx, words, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
 		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
 		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
-		NoRing: f.noRing, NoOffload: f.noOffload,
+		NoRing: f.noRing, NoOffload: f.noOffload, Queues: queues,
 	}, nil
 }
 

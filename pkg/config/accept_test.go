@@ -62,7 +62,7 @@ func TestFullForm(t *testing.T) {
 	f := read(t, `
 assign: two
 guard: off
-tun: {name: sec0, mtu: 1380}
+tun: {name: sec0, mtu: 1380, queues: 4}
 listen: {addresses: [192.0.2.1, "2001:db8::1"], port: 5500}
 filter_lists:
   web: ["any <-> me tcp 443", {from: any, to: me, protocol: TCP, to_port: 80, description: plain}]
@@ -93,7 +93,7 @@ policies:
         fragmentation: 1400
         df: clear
 `)
-	if f.Assigned.Name != "two" || len(f.Policies) != 2 || f.Guard != GuardOff || f.Tun != (Tun{"sec0", 1380}) {
+	if f.Assigned.Name != "two" || len(f.Policies) != 2 || f.Guard != GuardOff || f.Tun != (Tun{"sec0", 1380, 4}) {
 		t.Errorf("%+v", f)
 	}
 	if f.Listen.Port != 5500 || f.Listen.NATPort != 5500 || len(f.Listen.Addrs) != 2 {

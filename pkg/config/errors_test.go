@@ -101,6 +101,7 @@ var refusals = []struct{ name, file, message, hint string }{
 	{"no assign", "policies: [{name: a, rules: []}, {name: b, rules: []}]\n", "does not say which to apply", "assign: a"},
 	{"wrong assign", "assign: ab\npolicies: [{name: abc, rules: []}]\n", `no policy "ab" to assign`, `did you mean "abc"?`},
 	{"guard", "guard: no\nrules: []\n", "guard must be required or off", ""},
+	{"queues", "tun: {queues: 0}\nrules: []\n", "queues must be a whole number from 1 to 64", ""},
 	{"mtu", "tun: {mtu: 100}\nrules: []\n", "mtu must be a whole number from 1280 to 65535", ""},
 	{"tun name", "tun: {name: a/b}\nrules: []\n", "no name for a network interface", ""},
 	{"listen twice", "listen: {addresses: [192.0.2.1, 192.0.2.1]}\nrules: []\n", "stands in the list already", ""},

@@ -30,6 +30,8 @@ type Listen struct {
 type Tun struct {
 	Name string // "": chosen by the endpoint
 	MTU  int    // bytes; 0: computed from the path and the overhead of the methods
+	// Queues is how many queues it has, each with a worker of its own; 0: one.
+	Queues int
 }
 
 // GuardMode says what to do about the host's firewall.

@@ -24,7 +24,7 @@ var (
 	mainModeKeys     = []string{"encryption", "key_bits", "hash", "group"}
 	dpdKeys          = []string{"interval", "timeout"}
 	listenKeys       = []string{"addresses", "port", "nat_port"}
-	tunKeys          = []string{"name", "mtu"}
+	tunKeys          = []string{"name", "mtu", "queues"}
 )
 
 var allKeys = [][]string{topKeys, policyKeys, ruleKeys, filterKeys, negotiateKeys, methodKeys, espKeys, lifetimeKeys, authKeys,

@@ -64,6 +64,11 @@ func (r *reader) tun(n *node) Tun {
 			t.MTU = int(m)
 			return
 		}
+		if key == "queues" {
+			m, _ := r.number(v, key, 1, 64)
+			t.Queues = int(m)
+			return
+		}
 		s, ok := r.str(v, "name")
 		if ok && (s == "" || len(s) > 15 || strings.ContainsAny(s, "/ \t%:") || s == "." || s == "..") {
 			r.fail(v, "", "%q is no name for a network interface (1 to 15 characters, no slash, space, colon or percent sign)", shorten(s))

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/netip"
@@ -33,6 +34,8 @@ type Options struct {
 	MTU int
 	// NoRing does without io_uring, and NoOffload without superpackets, on the device and on UDP sockets.
 	NoRing, NoOffload bool
+	// Queues is how many queues the device and the sockets of ESP have, each with a worker of its own; 0: 1. More than one is Linux only.
+	Queues int
 	// NoGuard goes on without the host's firewall.
 	NoGuard bool
 	// KeylogDir is where key tables for Wireshark are written; "": nowhere.
@@ -79,6 +82,10 @@ func (o *Options) check() error {
 	if o.Port != ikePort {
 		o.NATPort = o.Port
 	}
+	if o.Queues < 0 || o.Queues > tun.MaxQueues {
+		return fmt.Errorf("endpoint: %d is no number of queues; choose one from 1 to %d, at most that of the processors", o.Queues, tun.MaxQueues)
+	}
+	o.Queues = max(o.Queues, 1)
 	if o.Instance == "" {
 		o.Instance = "goipsec"
 	}

@@ -74,6 +74,10 @@ func (e *Endpoint) reportTraffic(s *Status) {
 		s.Traffic.SealedBytes += ch.bundleStats(s.Now).Bytes
 	}
 	s.Drops = c.Drops()
+	queues := e.plane.Queues()
+	for i := range queues {
+		s.Queues = append(s.Queues, QueueTraffic{FromTUN: queues[i].FromTUN.Load(), FromWire: queues[i].FromWire.Load()})
+	}
 	s.Traffic.Keepalives = s.Drops["keepalive"]
 }
 

@@ -42,6 +42,7 @@ type Status struct {
 	Soft        []SoftSA        `json:"soft"`            // soft SAs: what flows in clear because the peer gave no reply
 	Failures    []Failure       `json:"failures"`        // the last ones, newest first
 	Traffic     Traffic         `json:"traffic"`         // conservation counters of the data plane
+	Queues      []QueueTraffic  `json:"queues"`          // how it was spread
 	Drops       Drops           `json:"drops"`           // packets by typed reason
 	GuardDrops  Drops           `json:"guard_drops"`     // clear packets that the guard refused since the start: "inbound", "outbound", "unreadable"; null without a guard
 	IKE         IKECounters     `json:"ike"`             // what the key exchange refused
@@ -251,6 +252,12 @@ type Traffic struct {
 	Split          uint64 `json:"split"`     // packets that fragmentation before sealing made, beyond the one that there was
 	Keepalives     uint64 `json:"keepalives"`
 	IKEDatagramsIn uint64 `json:"ike_datagrams_in"`
+}
+
+// QueueTraffic is what went through one queue of the data plane, in packets.
+type QueueTraffic struct {
+	FromTUN  uint64 `json:"from_tun"`
+	FromWire uint64 `json:"from_wire"` // datagrams of all kinds; what has no queue counts for the first
 }
 
 // Process is what the running program takes of the host's memory, and how much goes on in it.

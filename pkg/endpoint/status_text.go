@@ -159,6 +159,11 @@ func (t *tables) counters(s Status) {
 	}
 	t.line("\npackets out: %d from the TUN, %d sealed, %d permitted in clear%s, %d waiting", c.FromTUN, c.Sealed, c.Permitted, fallen, c.Waiting)
 	t.line("packets in:  %d received, %d opened, %d delivered", c.Received, c.Opened, c.Delivered)
+	for i, q := range s.Queues {
+		if len(s.Queues) > 1 {
+			t.line("queue %d:     %d from the TUN, %d from the network", i, q.FromTUN, q.FromWire)
+		}
+	}
 	t.reasons("drops", s.Drops)
 	if s.GuardDrops != nil {
 		t.reasons("clear packets refused by the guard", s.GuardDrops)

@@ -197,11 +197,11 @@ func (h *systemHost) openAddress(a netip.Addr, o *opened) error {
 	return nil
 }
 
-// openUDP binds one address and port. Where ESP comes too it has a socket of its own.
+// openUDP binds one address and port. Where ESP comes too it has sockets of its own, one for each queue.
 func (h *systemHost) openUDP(at netip.AddrPort) (s dataplane.Socket, err error) {
 	conns := []netio.Conn{nil}
 	if s.Marker = at.Port() != ikePort; s.Marker {
-		conns, err = netio.ListenQueues(at, 1, h.netio())
+		conns, err = netio.ListenQueues(at, h.opts.Queues, h.netio())
 	} else {
 		conns[0], err = netio.ListenUDP(at, h.netio())
 	}
@@ -241,7 +241,7 @@ func segments(mtu, overhead int) int { return max(1, dataplane.MaxRun/(mtu+overh
 
 // createDevice makes the TUN device, by default with the first free name.
 func (h *systemHost) createDevice() (tun.Device, error) {
-	o := tun.Options{NoRing: h.opts.NoRing, NoOffload: h.opts.NoOffload}
+	o := tun.Options{NoRing: h.opts.NoRing, NoOffload: h.opts.NoOffload, Queues: h.opts.Queues}
 	if h.opts.TUNName != "" {
 		return tun.CreateWith(h.opts.TUNName, h.mtu, o)
 	}

@@ -6,7 +6,12 @@ type Options struct {
 	NoOffload bool
 	// NoRing does without io_uring. Linux only.
 	NoRing bool
+	// Queues is how many queues the device has (Queued); 0 means 1. More than one is Linux only, and MaxQueues the most.
+	Queues int
 }
+
+// MaxQueues is how many queues a device may have.
+const MaxQueues = 64
 
 // Create makes a TUN device called name (at most 15 octets) with an MTU in octets. The device vanishes with the process.
 // It is down and has no addresses; pkg/route does that.

@@ -30,18 +30,22 @@ func createDevice(name string, mtu int, o Options) (Device, error) {
 		return nil, fmt.Errorf("TUN device %q could not be made: %s is missing. Load the driver (modprobe tun); in a container, start it with --device %s: %w",
 			name, clonePath, clonePath, os.ErrNotExist)
 	}
-	fd, err := openTUN(name)
+	if o.Queues > MaxQueues {
+		return nil, fmt.Errorf("TUN device %q could not be made: it can have %d queues, not %d", name, MaxQueues, o.Queues)
+	}
+	fds, err := openTUN(name, max(o.Queues, 1))
 	if err != nil {
 		return nil, explainCreate(name, mtu, err)
 	}
 	// A descriptor that blocks stays out of the runtime's poller, which each packet would wake in vain.
-	file := os.NewFile(uintptr(fd), clonePath)
+	file := os.NewFile(uintptr(fds[0]), clonePath)
 	dev, err := tun.CreateTUNFromFile(file, mtu)
 	if err != nil {
 		file.Close()
+		closeAll(fds[1:])
 		return nil, explainCreate(name, mtu, err)
 	}
-	k, err := newKernel(dev, fd, o)
+	k, err := newKernel(dev, fds, o)
 	if err != nil {
 		dev.Close()
 		return nil, explainCreate(name, mtu, err)
@@ -49,13 +53,36 @@ func createDevice(name string, mtu int, o Options) (Device, error) {
 	return k, nil
 }
 
-// openTUN makes the device with a virtio_net_hdr before each packet, which is how superpackets are told of.
-func openTUN(name string) (fd int, err error) {
+// openTUN makes the device and opens each of its queues.
+func openTUN(name string, queues int) (fds []int, err error) {
+	for range queues {
+		fd, err := openQueue(name, queues > 1)
+		if err != nil {
+			closeAll(fds)
+			return nil, err
+		}
+		fds = append(fds, fd)
+	}
+	return fds, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+// openQueue makes the device, or opens one more queue of it, with a virtio_net_hdr before each packet, which is how superpackets are told of.
+func openQueue(name string, several bool) (fd int, err error) {
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
 		return -1, err
 	}
-	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	if several {
+		flags |= unix.IFF_MULTI_QUEUE
+	}
+	ifr.SetUint16(flags)
 	fd, err = unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, err

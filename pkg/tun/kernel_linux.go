@@ -2,6 +2,7 @@ package tun
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -14,44 +15,94 @@ import (
 // kernel is the TUN device of Linux.
 type kernel struct {
 	*monitored
-	fd      int // to be used while users is held and the device is not closed
-	users   sync.RWMutex
+	queues  []*queue     // at least one
+	users   sync.RWMutex // held by whoever uses a queue's fd while the device is not closed
 	offload Offload
 	ringed  bool
-	wake    int // an eventfd that Close makes readable
-	in      reader
-	out     writer
 	cut     cutReader
 }
 
-func newKernel(d Device, fd int, o Options) (*kernel, error) {
-	k := &kernel{monitored: newMonitored(d), fd: fd}
-	err := unix.SetNonblock(fd, true)
+// queue is one of the device's queues.
+type queue struct {
+	k    *kernel
+	fd   int
+	wake int // an eventfd that Close makes readable
+	in   reader
+	out  writer
+}
+
+// newKernel makes a device of descriptors, one for each queue. The first is d's own; on an error the others are closed.
+func newKernel(d Device, fds []int, o Options) (*kernel, error) {
+	k := &kernel{monitored: newMonitored(d)}
+	for _, fd := range fds {
+		k.queues = append(k.queues, &queue{k: k, fd: fd, wake: -1})
+	}
+	err := k.setOffload(o)
+	for _, q := range k.queues {
+		if err == nil {
+			err = q.open(o)
+		}
+	}
 	if err != nil {
+		k.closeQueues()
 		return nil, err
 	}
-	if k.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, err
+	return k, nil
+}
+
+func (q *queue) open(o Options) error {
+	err := unix.SetNonblock(q.fd, true)
+	if err != nil {
+		return err
 	}
-	if err := k.setOffload(o); err != nil {
-		unix.Close(k.wake)
-		return nil, err
+	if q.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return err
 	}
 	var in, out *uring.Ring
 	if !o.NoRing {
-		in, out = rings(fd)
+		in, out = rings(q.fd)
 	}
-	k.in.init(k.wake, in)
-	k.out.init(out)
-	k.ringed = in != nil
-	return k, nil
+	q.in.init(q.wake, in)
+	q.out.init(out)
+	q.k.ringed = in != nil
+	return nil
 }
+
+// closeQueues closes what is ours and not d's.
+func (k *kernel) closeQueues() {
+	for i, q := range k.queues {
+		if i > 0 {
+			unix.Close(q.fd)
+		}
+		if q.wake >= 0 {
+			unix.Close(q.wake)
+		}
+		for _, r := range [...]*uring.Ring{q.in.ring, q.out.ring} {
+			if r != nil {
+				r.Close()
+			}
+		}
+	}
+}
+
+// Queues implements Queued.
+func (k *kernel) Queues() []PacketDevice {
+	list := make([]PacketDevice, len(k.queues))
+	for i, q := range k.queues {
+		list[i] = q
+	}
+	return list
+}
+
+// ReadPackets and WritePackets are those of the first queue, for users who know of no others.
+func (k *kernel) ReadPackets(packets []Packet) (int, error) { return k.queues[0].ReadPackets(packets) }
+func (k *kernel) WritePackets(packets []Packet) error       { return k.queues[0].WritePackets(packets) }
 
 // setOffload tells the kernel which superpackets it may hand out. What it takes is of the same kinds.
 func (k *kernel) setOffload(o Options) error {
 	const tcp = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
 	const udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // since Linux 6.2
-	set := func(bits int) error { return unix.IoctlSetInt(k.fd, unix.TUNSETOFFLOAD, bits) }
+	set := func(bits int) error { return unix.IoctlSetInt(k.queues[0].fd, unix.TUNSETOFFLOAD, bits) }
 	if o.NoOffload {
 		return set(0)
 	}
@@ -81,6 +132,7 @@ func rings(fd int) (in, out *uring.Ring) {
 }
 
 func (k *kernel) Offload() Offload { return k.offload }
+func (q *queue) Offload() Offload  { return q.k.offload }
 
 // Describe implements Described.
 func (k *kernel) Describe() string {
@@ -94,43 +146,43 @@ func (k *kernel) Describe() string {
 	if k.offload.UDP {
 		ways = append(ways, "USO")
 	}
+	if n := len(k.queues); n > 1 {
+		ways = append(ways, fmt.Sprintf("%d queues", n))
+	}
 	return strings.Join(ways, ", ")
 }
 
-// Close wakes the reader, and waits until the last read and write are over.
+// Close wakes the readers, and waits until the last read and write are over.
 func (k *kernel) Close() error {
 	k.closeOnce.Do(func() {
 		k.closed.Store(true)
-		_, _ = unix.Write(k.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		for _, q := range k.queues {
+			_, _ = unix.Write(q.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		}
 		k.users.Lock()
 		defer k.users.Unlock()
 		k.closeErr = k.Device.Close()
-		unix.Close(k.wake)
-		for _, r := range [...]*uring.Ring{k.in.ring, k.out.ring} {
-			if r != nil {
-				r.Close()
-			}
-		}
+		k.closeQueues()
 	})
 	return k.closeErr
 }
 
-func (k *kernel) ReadPackets(packets []Packet) (int, error) {
+func (q *queue) ReadPackets(packets []Packet) (int, error) {
 	if len(packets) == 0 {
 		return 0, nil
 	}
-	k.users.RLock()
-	defer k.users.RUnlock()
-	if k.closed.Load() {
+	q.k.users.RLock()
+	defer q.k.users.RUnlock()
+	if q.k.closed.Load() {
 		return 0, os.ErrClosed
 	}
-	r := &k.in
+	r := &q.in
 	r.packets, r.n, r.err = packets, 0, nil
-	r.fill(k.fd)
+	r.fill(q.fd)
 	r.packets = nil
 	err := r.err
 	if err == nil || errors.Is(err, errCut) || errors.Is(err, errSilly) {
 		return r.n, err
 	}
-	return r.n, k.explain(err)
+	return r.n, q.k.explain(err)
 }

@@ -115,7 +115,7 @@ func scattered(packets []Packet) []Packet {
 
 // unwilling makes a device one of a kernel that takes no superpackets, though it gives them.
 func unwilling(d Device) {
-	w := &d.(*kernel).out
+	w := &d.(*kernel).queues[0].out
 	for i := range w.refuses {
 		w.refuses[i] = true
 	}

@@ -16,24 +16,24 @@ import (
 // maxPieces is how many pieces one system call can write (IOV_MAX).
 const maxPieces = 1024
 
-func (k *kernel) WritePackets(packets []Packet) error {
-	k.users.RLock()
-	defer k.users.RUnlock()
-	if k.closed.Load() {
+func (q *queue) WritePackets(packets []Packet) error {
+	q.k.users.RLock()
+	defer q.k.users.RUnlock()
+	if q.k.closed.Load() {
 		for i := range packets {
 			packets[i].Failed = true
 		}
 		return os.ErrClosed
 	}
-	w := &k.out
+	w := &q.out
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.err = nil
-	w.drain(k.fd, packets)
+	w.drain(q.fd, packets)
 	if w.err == nil || errors.Is(w.err, errNotSuper) {
 		return w.err
 	}
-	return k.explain(w.err)
+	return q.k.explain(w.err)
 }
 
 // writer is the state of a write.

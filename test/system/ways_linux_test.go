@@ -10,7 +10,7 @@ import (
 )
 
 // TestEveryWayOfMovingPackets has two endpoints move packets in each of the ways that goipsec up has: with io_uring and without, with superpackets and
-// without, by tunnels in UDP and as protocol 50, and in transport mode.
+// without, in one queue and in two, by tunnels in UDP and as protocol 50, and in transport mode.
 func TestEveryWayOfMovingPackets(t *testing.T) {
 	for way, flags := range lab.Ways {
 		t.Run("way "+way, func(t *testing.T) {

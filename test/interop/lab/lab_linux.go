@@ -25,6 +25,7 @@ var Ways = map[string][]string{
 	"":           nil, // as it chooses itself
 	"no-ring":    {"--no-io-uring"},
 	"no-offload": {"--no-offload"},
+	"queues":     {"--queues", "2"},
 	"plain":      {"--no-io-uring", "--no-offload"},
 }
 
