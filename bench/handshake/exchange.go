@@ -76,9 +76,9 @@ func peer(n int) netip.Addr {
 const capacity = 1 << 18
 
 // spis is a source of SPIs as an endpoint has it.
-func spis() func(suite.Protocol) (uint32, error) {
+func spis() func(suite.Protocol, int) (uint32, error) {
 	db := sa.NewDB(rand.Reader, capacity)
-	return func(suite.Protocol) (uint32, error) { return db.Reserve() }
+	return func(suite.Protocol, int) (uint32, error) { return db.Reserve() }
 }
 
 // traffic is what a rule is for, seen from the initiator or the responder.
@@ -101,7 +101,7 @@ func (x exchange) traffic(initiator bool) (list []policy.GenericFilter) {
 }
 
 // newEnd makes the engine of one side. port is its own on the wire and far the other's; 0 is 500 for both.
-func newEnd(x exchange, initiator bool, newSPI func(suite.Protocol) (uint32, error), port, far uint16) (*end, error) {
+func newEnd(x exchange, initiator bool, newSPI func(suite.Protocol, int) (uint32, error), port, far uint16) (*end, error) {
 	rule := &policy.Rule{Name: "bench", Filters: x.traffic(initiator), Peer: policy.PeerOptions{Port: far},
 		Action: policy.FilterAction{Name: "protect", Kind: policy.Negotiate, PFS: x.pfs, Methods: []policy.Method{{ESP: &x.esp}}},
 		Auth:   []policy.AuthMethod{{Kind: policy.PSK, PSK: policy.NewSecret([]byte("throw-away, for measurements only"))}}}

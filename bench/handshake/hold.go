@@ -21,7 +21,7 @@ func Hold(ctx context.Context, n int) (*Held, error) {
 	for i := range p {
 		// A source that keeps nothing: the table of inbound SAs is not the engine's.
 		next := uint32(i+1) << 24
-		newSPI := func(suite.Protocol) (uint32, error) { next++; return next, nil }
+		newSPI := func(suite.Protocol, int) (uint32, error) { next++; return next, nil }
 		var err error
 		if p[i], err = newEnd(exchanges()[0], i == 0, newSPI, 0, 0); err != nil {
 			return nil, err

@@ -57,10 +57,10 @@ func (p *Plane) queueOf(n int) tun.PacketDevice { return tun.QueueOf(p.cfg.TUN, 
 // tunnelSAs are the bundles of a tunnel filter, by Bundle.Queue. Nil where there is none; never empty.
 type tunnelSAs []*Bundle
 
-// of returns that of a worker, or the first if it has none.
+// of returns that of a worker, or one of another's if it has none.
 func (list tunnelSAs) of(worker int) *Bundle {
-	if worker < len(list) && list[worker] != nil {
-		return list[worker]
+	if n := len(list); n > 0 && list[worker%n] != nil {
+		return list[worker%n]
 	}
 	for _, b := range list {
 		if b != nil {

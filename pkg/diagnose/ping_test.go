@@ -67,7 +67,7 @@ func TestTheProbeIsAnsweredWithoutATrace(t *testing.T) {
 	}
 	for _, marker := range []bool{false, true} {
 		var err error
-		if e, err = ike.New(ike.Config{Rand: rand.Reader, Policy: hostRule(t), NewSPI: func(suite.Protocol) (uint32, error) { return 4711, nil }}); err != nil {
+		if e, err = ike.New(ike.Config{Rand: rand.Reader, Policy: hostRule(t), NewSPI: func(suite.Protocol, int) (uint32, error) { return 4711, nil }}); err != nil {
 			t.Fatal(err)
 		}
 		q, err := newQuestion(marker)

@@ -142,7 +142,7 @@ func (e *Endpoint) prepare() (err error) {
 		return err
 	}
 	e.engine, err = ike.New(ike.Config{Rand: rand.Reader, Policy: e.compiled, NewSPI: e.reserveSPI,
-		Port: e.opts.Port, NATPort: e.opts.NATPort})
+		Port: e.opts.Port, NATPort: e.opts.NATPort, Queues: e.opts.Queues})
 	if err != nil {
 		return err
 	}

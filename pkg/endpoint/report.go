@@ -158,7 +158,7 @@ func (c *child) outermost() *sa.Outbound {
 func (e *Endpoint) reportChild(now time.Time, c *child) Child {
 	i := c.info
 	in, out := c.in[0].Stats(now), c.bundleStats(now)
-	r := Child{ID: i.ID, PeerID: i.PeerID, Rule: i.Rule, FilterID: i.Filter, Filter: i.Selector.String(), Local: i.Local, Remote: c.in[0].Remote(), Mode: modeName(i.Mode),
+	r := Child{ID: i.ID, PeerID: i.PeerID, Queue: i.Queue, Rule: i.Rule, FilterID: i.Filter, Filter: i.Selector.String(), Local: i.Local, Remote: c.in[0].Remote(), Mode: modeName(i.Mode),
 		Encap: "ip", Selector: reportSelector(&i.Selector), ESN: i.ESN, Initiator: i.Initiator, Manual: c.manual, State: c.state(),
 		AgeSeconds: seconds(now.Sub(c.since)), IdleSeconds: idle(now, c, in, out), BytesIn: in.Bytes, BytesOut: out.Bytes, PacketsIn: in.Packets,
 		PacketsOut: out.Packets, MTU: c.bundle.InnerMTU(now)}

@@ -136,6 +136,7 @@ type Child struct {
 	ESN         bool           `json:"esn"`
 	Initiator   bool           `json:"initiator"`
 	Manual      bool           `json:"manual"`
+	Queue       int            `json:"queue"` // that it is for, where both ends work in several; 0 for all others
 	State       string         `json:"state"` // "installed", "inbound", "rekeying", "replaced", "deleting"
 	AgeSeconds  uint64         `json:"age_seconds"`
 	IdleSeconds uint64         `json:"idle_seconds"`

@@ -82,10 +82,10 @@ func (c *child) authenticated() bool {
 	return false
 }
 
-// reserveSPI asks the table of inbound SAs for an SPI, and counts it.
-func (e *Endpoint) reserveSPI(suite.Protocol) (uint32, error) {
+// reserveSPI asks the table of inbound SAs for an SPI whose packets come to a queue, and counts it.
+func (e *Endpoint) reserveSPI(_ suite.Protocol, queue int) (uint32, error) {
 	e.tally.getSPI++
-	spi, err := e.db.Reserve()
+	spi, err := e.db.ReserveFor(queue, e.opts.Queues)
 	if err != nil {
 		e.tally.getSPIFailures++
 	}

@@ -18,13 +18,15 @@ import (
 type Config struct {
 	Rand   io.Reader
 	Policy *policy.Compiled
-	// NewSPI reserves an inbound SPI.
-	NewSPI func(suite.Protocol) (uint32, error)
+	// NewSPI reserves an inbound SPI for a child of a queue.
+	NewSPI func(suite.Protocol, int) (uint32, error)
 	// Port and NATPort are this host's IKE ports; 0: 500 and 4500. If Port is not 500 the marker is used from the first message
 	// and nothing floats; then NATPort equals Port.
 	Port, NATPort uint16
 	// HalfOpenMax and HalfOpenPerPrefix cap half-open responders in total and for each source prefix (/24, /48); 0: 1024 and 64.
 	HalfOpenMax, HalfOpenPerPrefix int
+	// Queues is how many queues this host works in: that many children are negotiated for a tunnel filter if the peer works in several too. 0 means 1.
+	Queues int
 }
 
 // Engine speaks IKE without sockets, clock or goroutines (sans-IO). Not safe for concurrent use.

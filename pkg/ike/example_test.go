@@ -33,7 +33,7 @@ func Example() {
 			wanted = p.Outbound[0]
 		}
 		spi := uint32(0x1000 * (n + 1))
-		engines[n], err = ike.New(ike.Config{Rand: rand.Reader, Policy: p, NewSPI: func(suite.Protocol) (uint32, error) { spi++; return spi, nil }})
+		engines[n], err = ike.New(ike.Config{Rand: rand.Reader, Policy: p, NewSPI: func(suite.Protocol, int) (uint32, error) { spi++; return spi, nil }})
 		if err != nil {
 			fmt.Println(err)
 			return

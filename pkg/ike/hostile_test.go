@@ -380,10 +380,10 @@ func TestA7ManyRekeys(t *testing.T) {
 // TestO2NoRandomness: without randomness there is no start, and no key later.
 func TestO2NoRandomness(t *testing.T) {
 	w := newWorld(t, defaults(), defaults())
-	if _, err := New(Config{Policy: w.hosts[0].compiled, Rand: strings.NewReader(""), NewSPI: func(suite.Protocol) (uint32, error) { return 300, nil }}); err == nil {
+	if _, err := New(Config{Policy: w.hosts[0].compiled, Rand: strings.NewReader(""), NewSPI: func(suite.Protocol, int) (uint32, error) { return 300, nil }}); err == nil {
 		t.Error("an engine started without randomness")
 	}
-	e, err := New(Config{Policy: w.hosts[0].compiled, Rand: strings.NewReader("x1234567"), NewSPI: func(suite.Protocol) (uint32, error) { return 300, nil }})
+	e, err := New(Config{Policy: w.hosts[0].compiled, Rand: strings.NewReader("x1234567"), NewSPI: func(suite.Protocol, int) (uint32, error) { return 300, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +399,7 @@ func TestO2NoRandomness(t *testing.T) {
 func TestRecoverBoundary(t *testing.T) {
 	w := newWorld(t, defaults(), defaults())
 	faulty := true
-	e, err := New(Config{Policy: w.hosts[1].compiled, Rand: newSeeded(5), NewSPI: func(suite.Protocol) (uint32, error) {
+	e, err := New(Config{Policy: w.hosts[1].compiled, Rand: newSeeded(5), NewSPI: func(suite.Protocol, int) (uint32, error) {
 		if faulty {
 			panic("a fault for the test")
 		}

@@ -434,7 +434,7 @@ func TestOwnPortWithoutFloat(t *testing.T) {
 	w := newWorld(t, s, s)
 	for _, h := range w.hosts {
 		rng := newSeeded(uint64(77 + h.n))
-		e, err := New(Config{Rand: rng, Policy: h.compiled, Port: 12345, NATPort: 12345, NewSPI: func(suite.Protocol) (uint32, error) {
+		e, err := New(Config{Rand: rng, Policy: h.compiled, Port: 12345, NATPort: 12345, NewSPI: func(suite.Protocol, int) (uint32, error) {
 			h.nextSPI++
 			h.reserved[h.nextSPI] = true
 			return h.nextSPI, nil

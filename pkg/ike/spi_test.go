@@ -12,7 +12,7 @@ func TestA6BothEndsWantOneSPI(t *testing.T) {
 	w := newWorld(t, defaults(), defaults())
 	for n, h := range w.hosts {
 		next := uint32(0x1000)
-		e, err := New(Config{Rand: newSeeded(uint64(n + 7)), Policy: h.compiled, NewSPI: func(suite.Protocol) (uint32, error) {
+		e, err := New(Config{Rand: newSeeded(uint64(n + 7)), Policy: h.compiled, NewSPI: func(suite.Protocol, int) (uint32, error) {
 			next++
 			h.reserved[next] = true
 			return next, nil

@@ -73,6 +73,7 @@ type host struct {
 	users      map[string]string // passwords by name
 	logins     int
 	assigned   []isakmp.Configured
+	queues     int
 }
 
 var (
@@ -113,6 +114,7 @@ type settings struct {
 	login      string // NAME:PASSWORD
 	users      map[string]string
 	respond    bool     // the rule is the default response rule
+	queues     int      // that the host works in; 0: one
 	ports      []uint16 // a filter for each port of host 1, TCP
 }
 
@@ -214,7 +216,7 @@ func newWorldSeed(tb testing.TB, a, b settings, seed uint64) *world {
 	addrs := [2]netip.Addr{addrA, addrB}
 	for n, s := range []settings{a, b} {
 		c := compile(tb, s, addrs[n], addrs[1-n], n)
-		h := &host{w: w, n: n, addr: addrs[n], compiled: c, nextSPI: uint32(0x1000 * (n + 1)), users: s.users, peersUp: map[uint64]isakmp.PeerInfo{}}
+		h := &host{w: w, n: n, addr: addrs[n], compiled: c, nextSPI: uint32(0x1000 * (n + 1)), users: s.users, queues: s.queues, peersUp: map[uint64]isakmp.PeerInfo{}}
 		h.boot(seed*2 + uint64(n))
 		w.hosts[n] = h
 	}
@@ -226,7 +228,7 @@ func (h *host) boot(seed uint64) {
 	h.inbound, h.reserved, h.children = map[uint32]uint64{}, map[uint32]bool{}, map[uint64]*isakmp.ChildSA{}
 	h.ready, h.inUse = map[uint64]*isakmp.ChildSA{}, map[isakmp.Selector]uint64{}
 	rng := newSeeded(seed)
-	e, err := New(Config{Rand: rng, Policy: h.compiled, NewSPI: func(suite.Protocol) (uint32, error) {
+	e, err := New(Config{Rand: rng, Policy: h.compiled, Queues: h.queues, NewSPI: func(suite.Protocol, int) (uint32, error) {
 		var b [4]byte
 		_, _ = rng.Read(b[:])
 		spi := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]) | 0x1000

@@ -84,20 +84,30 @@ func (d *DB) Lookup(spi uint32, proto suite.Protocol) *Inbound {
 // Reserve returns an SPI for an SA that is to be negotiated. Give it back with Release, or Install the SA.
 // The errors are ErrFull and those of the source of randomness.
 func (d *DB) Reserve() (uint32, error) {
+	return d.ReserveFor(0, 1)
+}
+
+// ReserveFor is Reserve of an SPI that is queue modulo queues, by which its packets are spread. If there are no free ones of them it is another.
+func (d *DB) ReserveFor(queue, queues int) (uint32, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.idle == 0 {
 		return 0, ErrFull
 	}
-	slot := d.free[d.head]
-	spi, err := d.name(slot)
-	if err != nil {
-		return 0, err
+	for tries := 16 * queues; ; tries-- {
+		slot := d.free[d.head]
+		spi, err := d.name(slot)
+		if err != nil {
+			return 0, err
+		}
+		d.head = (d.head + 1) & int(d.index)
+		d.idle--
+		if tries == 0 || spi%uint32(queues) == uint32(queue%queues) {
+			d.state[slot].spi = spi
+			return spi, nil
+		}
+		d.release(slot) // behind all others that are free
 	}
-	d.head = (d.head + 1) & int(d.index)
-	d.idle--
-	d.state[slot].spi = spi
-	return spi, nil
 }
 
 // name moves the slot on to its next generation and returns the SPI.

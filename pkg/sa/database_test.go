@@ -323,3 +323,28 @@ func TestF18Concurrency(t *testing.T) {
 		t.Errorf("%d SAs left", db.Len())
 	}
 }
+
+// SPIs for a queue are those by which its packets are spread, and as unique as all others; where there is no free one, another will do.
+func TestSPIsForQueues(t *testing.T) {
+	for _, queues := range []int{1, 2, 3, 4, 7} {
+		db, seen := NewDB(testRand(uint64(queues)), 256), map[uint32]bool{}
+		for i := range 2000 {
+			queue := i % (queues + 1)
+			spi, err := db.ReserveFor(queue, queues)
+			if err != nil || seen[spi] || int(spi)%queues != queue%queues {
+				t.Fatalf("%d queues: %#x for queue %d: %v, seen before: %v", queues, spi, queue, err, seen[spi])
+			}
+			seen[spi] = true
+			db.Release(spi)
+		}
+	}
+	db := NewDB(testRand(9), 4)
+	for range 4 {
+		if _, err := db.ReserveFor(1, 2); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := db.ReserveFor(1, 2); err != ErrFull {
+		t.Error(err)
+	}
+}

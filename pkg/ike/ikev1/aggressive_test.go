@@ -44,7 +44,7 @@ func machine(tb testing.TB, seed byte, local netip.Addr, group suite.Group, rule
 		tb.Fatal(err)
 	}
 	next := uint32(0x1000) * uint32(seed+1)
-	m, err := New(Config{Policy: p, Rand: rand.NewChaCha8([32]byte{seed}), NewSPI: func(suite.Protocol) (uint32, error) {
+	m, err := New(Config{Policy: p, Rand: rand.NewChaCha8([32]byte{seed}), NewSPI: func(suite.Protocol, int) (uint32, error) {
 		next++
 		return next, nil
 	}})

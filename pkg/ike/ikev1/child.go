@@ -18,6 +18,7 @@ type child struct {
 	loggedIn                 bool                  // that SA's peer logged in at this gateway (XAUTH)
 	user                     string                // as whom
 	filter                   *policy.QuickModeFilter
+	queue                    int
 	began                    time.Time // of its quick mode at this end
 	upAt                     time.Time
 	ready                    bool // InboundReady was emitted
@@ -46,11 +47,16 @@ const (
 
 func (c *child) usable() bool { return c.up && !c.retired && !c.gone }
 
+// like reports whether one of two children is to take the other's place: they are for the same traffic.
+func (c *child) like(o *child) bool {
+	return c.sa.Selector == o.sa.Selector && c.sa.Mode == o.sa.Mode && c.queue == o.queue
+}
+
 // newChild makes the child of a quick mode whose keys are known.
 func (m *Machine) newChild(now time.Time, q *quickMode) *child {
 	s := q.s
 	sa := &isakmp.ChildSA{ID: m.newID(), PeerID: s.id, Filter: q.filter.ID, Rule: q.filter.Rule.Name, Dynamic: q.filter.Dynamic, Local: s.local, Remote: s.remote,
-		Mode: q.mode(), Selector: q.selector, ESN: q.choice.suite.any().esn, Seconds: q.seconds, Kilobytes: q.kilobytes,
+		Mode: q.mode(), Selector: q.selector, Queue: q.queue, ESN: q.choice.suite.any().esn, Seconds: q.seconds, Kilobytes: q.kilobytes,
 		Initiator: q.role() == isakmp.Initiator, NATLocal: s.nat.local, NATRemote: s.nat.remote,
 		OriginalLocal: q.originalLocal, OriginalRemote: q.originalRemote}
 	if !s.nat.udp() {
@@ -64,7 +70,7 @@ func (m *Machine) newChild(now time.Time, q *quickMode) *child {
 			sa.Protocols = append(sa.Protocols, q.keys(p))
 		}
 	}
-	c := &child{sa: sa, m: m, peer: s.peer, remoteID: s.remoteID, loggedIn: s.suite.xauth && s.role() == isakmp.Responder, user: s.exam.user, filter: q.filter, began: q.began, trafficAt: now}
+	c := &child{sa: sa, m: m, peer: s.peer, remoteID: s.remoteID, loggedIn: s.suite.xauth && s.role() == isakmp.Responder, user: s.exam.user, filter: q.filter, queue: q.queue, began: q.began, trafficAt: now}
 	m.children[sa.ID] = c
 	m.counted(c, 1)
 	s.peer.children[sa.ID] = c
@@ -106,7 +112,7 @@ func (m *Machine) bringUp(now time.Time, c *child) {
 	m.setLifetimes(now, c)
 	var older, keeper *child
 	for _, o := range c.peer.children {
-		if o == c || !o.usable() || o.sa.Selector != c.sa.Selector || o.sa.Mode != c.sa.Mode {
+		if o == c || !o.usable() || !o.like(c) {
 			continue
 		}
 		if c.collides(o) && bytes.Compare(o.rank(), c.rank()) > 0 {
@@ -126,7 +132,7 @@ func (m *Machine) bringUp(now time.Time, c *child) {
 	}
 	// The others retire, at the side that renewed soon, at the other later.
 	for _, o := range c.peer.children {
-		if o == c || !o.usable() || o.sa.Selector != c.sa.Selector || o.sa.Mode != c.sa.Mode {
+		if o == c || !o.usable() || !o.like(c) {
 			continue
 		}
 		linger := lingerOwn
@@ -228,7 +234,7 @@ func (m *Machine) renew(now time.Time, c *child) {
 	}
 	c.renewing = true
 	p := c.peer
-	p.wants = append(p.wants, &want{filter: c.filter, selector: c.sa.Selector, replaces: c.sa.ID})
+	p.wants = append(p.wants, &want{filter: c.filter, selector: c.sa.Selector, queue: c.queue, replaces: c.sa.ID})
 	m.pursue(now, p)
 }
 
@@ -255,7 +261,7 @@ func (m *Machine) removeChild(now time.Time, c *child, reason string, tell bool)
 		m.alarms.clear(a)
 	}
 	for _, o := range c.peer.children {
-		if o != c && o.sa.Selector == c.sa.Selector {
+		if o != c && o.like(c) {
 			m.changeOver(o) // what it waits with may be going
 		}
 	}
@@ -285,7 +291,7 @@ func (m *Machine) removeChild(now time.Time, c *child, reason string, tell bool)
 // revive puts a child into use that had lost a collision to c, which is gone.
 func (m *Machine) revive(now time.Time, c *child) {
 	for _, o := range c.peer.children {
-		if o.retired && !o.up && !o.gone && o.sa.Selector == c.sa.Selector && o.sa.Mode == c.sa.Mode {
+		if o.retired && !o.up && !o.gone && o.like(c) {
 			o.retired, o.up = false, true
 			m.alarms.clear(&o.remove)
 			sa := *o.sa

@@ -15,7 +15,7 @@ import (
 // A machine whose policy covers nobody answers nobody.
 func Example() {
 	m, err := ikev1.New(ikev1.Config{Rand: rand.Reader, Policy: &policy.Compiled{Policy: &policy.Policy{}},
-		NewSPI: func(suite.Protocol) (uint32, error) { return 0x1001, nil }})
+		NewSPI: func(suite.Protocol, int) (uint32, error) { return 0x1001, nil }})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -19,7 +19,7 @@ type halfOpen struct {
 	meaning       string // of the main-mode filter that it was chosen under
 	bad           int    // third messages that came to nothing
 	natt, dpd     bool   // the peer's vendor IDs
-	frags         bool
+	frags, queues bool
 	expires       time.Time
 	prefix        netip.Prefix
 	seq           uint64

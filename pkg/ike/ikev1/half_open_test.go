@@ -27,7 +27,7 @@ func TestF13FloodFromManyPrefixes(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := New(Config{Policy: p, Rand: rand.NewChaCha8([32]byte{9}), HalfOpenMax: 50, HalfOpenPerPrefix: 40,
-		NewSPI: func(suite.Protocol) (uint32, error) { return 0x1000, nil }})
+		NewSPI: func(suite.Protocol, int) (uint32, error) { return 0x1000, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,11 @@ import (
 type Config struct {
 	Rand          io.Reader
 	Policy        *policy.Compiled
-	NewSPI        func(suite.Protocol) (uint32, error)
+	NewSPI        func(suite.Protocol, int) (uint32, error)
 	Port, NATPort uint16
 	// HalfOpenMax and HalfOpenPerPrefix cap responders that have not proved their address or themselves; 0: 1024 and 64.
 	HalfOpenMax, HalfOpenPerPrefix int
+	Queues                         int
 }
 
 const (

@@ -83,6 +83,7 @@ type mainMode struct {
 	iv         []byte // of phase 1; in the end the seed of all phase 2 IVs
 	nat        natState
 	dpd        bool
+	queues     bool                  // both ends work in several queues
 	frags      bool                  // the peer joins fragments, and the rule allows them
 	remoteID   isakmp.Identification // proved; of type 0 until then
 	claim      claim                 // with signatures: what the peer has signed
@@ -117,10 +118,10 @@ func (s *mainMode) role() isakmp.Role { return s.run.Role }
 
 func (s *mainMode) offerSA() ([]isakmp.Payload, error) {
 	s.sa = phase1SA(s.offers).Append(nil)
-	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, s.vendorIDs(true, true, s.rule.Peer.Fragments())...), nil
+	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, s.vendorIDs(true, true, s.rule.Peer.Fragments(), s.m.cfg.Queues > 1)...), nil
 }
 
-func (s *mainMode) vendorIDs(natt, dpd, fragments bool) []isakmp.Payload {
+func (s *mainMode) vendorIDs(natt, dpd, fragments, queues bool) []isakmp.Payload {
 	var out []isakmp.Payload
 	if natt {
 		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorNATT})
@@ -133,6 +134,9 @@ func (s *mainMode) vendorIDs(natt, dpd, fragments bool) []isakmp.Payload {
 	}
 	if fragments {
 		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorFragmentation})
+	}
+	if queues {
+		out = append(out, isakmp.Payload{Type: isakmp.PayloadVendor, Body: isakmp.VendorQueues})
 	}
 	return out
 }
@@ -172,6 +176,7 @@ func (s *mainMode) takeVendors(msg *isakmp.Message) {
 		s.nat.peerSpeaks = s.nat.peerSpeaks || string(v) == string(isakmp.VendorNATT)
 		s.dpd = s.dpd || string(v) == string(isakmp.VendorDPD)
 		s.frags = s.frags || isakmp.KnowsFragments(v) && s.rule.Peer.Fragments()
+		s.queues = s.queues || s.m.cfg.Queues > 1 && string(v) == string(isakmp.VendorQueues)
 	}
 }
 
@@ -186,7 +191,7 @@ func (s *mainMode) answerSA() ([]isakmp.Payload, error) {
 	if answer == nil {
 		return nil, errors.New("the choice is gone")
 	}
-	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: answer.Append(nil)}}, s.vendorIDs(s.nat.peerSpeaks, s.dpd, s.frags)...), nil
+	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: answer.Append(nil)}}, s.vendorIDs(s.nat.peerSpeaks, s.dpd, s.frags, s.queues)...), nil
 }
 
 func (s *mainMode) takeAnswer(msg *isakmp.Message) error {

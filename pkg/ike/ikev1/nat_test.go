@@ -31,7 +31,7 @@ func TestTwoPeersBehindOneNAT(t *testing.T) {
 			t.Fatal(err)
 		}
 		spi := uint32(n)<<12 | 0x100000
-		m, err := New(Config{Policy: p, Rand: rand.NewChaCha8([32]byte{n}), NewSPI: func(suite.Protocol) (uint32, error) { spi++; return spi, nil }})
+		m, err := New(Config{Policy: p, Rand: rand.NewChaCha8([32]byte{n}), NewSPI: func(suite.Protocol, int) (uint32, error) { spi++; return spi, nil }})
 		if err != nil {
 			t.Fatal(err)
 		}

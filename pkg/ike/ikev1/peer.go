@@ -33,6 +33,7 @@ const maxWants = 256
 type want struct {
 	filter   *policy.QuickModeFilter
 	selector isakmp.Selector
+	queue    int
 	replaces uint64 // child that is being renewed, 0: none
 	qm       *quickMode
 	silence  alarm // ends the time in which the peer must reply

@@ -75,8 +75,12 @@ func (m *Machine) newMessageID(s *mainMode) (uint32, error) {
 // startQuickMode begins the negotiation of a wanted child.
 func (m *Machine) startQuickMode(now time.Time, s *mainMode, w *want) {
 	p := s.peer
+	if w.queue > 0 && !s.queues {
+		p.drop(w) // the peer has started anew, and works in one queue now
+		return
+	}
 	q := &quickMode{s: s, m: m, run: isakmp.Run[*quickMode]{Script: quickModeScript, Role: isakmp.Initiator}, began: now,
-		want: w, filter: w.filter, selector: w.selector, spiIn: map[isakmp.ProtocolID]uint32{}}
+		want: w, filter: w.filter, selector: w.selector, queue: w.queue, spiIn: map[isakmp.ProtocolID]uint32{}}
 	q.allowed = phase2Offers(w.filter.Rule, s.nat.udp())
 	if len(q.allowed) == 0 {
 		m.failWant(now, p, w, s.local, s.remote, nothingToOffer(s, w))
@@ -118,7 +122,7 @@ func (m *Machine) reserve(q *quickMode, suites []phase2Suite) error {
 			if s.part(p) == nil || q.spiIn[p] != 0 {
 				continue
 			}
-			spi, err := m.freshSPI(ipProtocol(p), q.choice.spiOut[p])
+			spi, err := m.freshSPI(ipProtocol(p), q.queue, q.choice.spiOut[p])
 			if err != nil {
 				return fmt.Errorf("no SPI: %w", err)
 			}
@@ -130,12 +134,12 @@ func (m *Machine) reserve(q *quickMode, suites []phase2Suite) error {
 
 // freshSPI gets an inbound SPI other than the peer's, 0 where that is not known yet: nothing but the SPI tells the keys of the two directions
 // apart (RFC 2409 §5.5), and under one key both would use the same nonces (security.md A6).
-func (m *Machine) freshSPI(p suite.Protocol, peers uint32) (uint32, error) {
-	spi, err := m.cfg.NewSPI(p)
+func (m *Machine) freshSPI(p suite.Protocol, queue int, peers uint32) (uint32, error) {
+	spi, err := m.cfg.NewSPI(p, queue)
 	if err != nil || spi != peers {
 		return spi, err
 	}
-	other, err := m.cfg.NewSPI(p)
+	other, err := m.cfg.NewSPI(p, queue)
 	m.emit(isakmp.SPIReleased{SPIs: []uint32{spi}})
 	if err == nil && other == peers {
 		err = errors.New("the source of SPIs gave the same one twice")
@@ -278,6 +282,7 @@ func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
 		m.bringUp(now, q.child)
 		m.sendQuickMode(now, q)
 		m.remember(now, q)
+		m.widen(q.s, q.child)
 		m.pursue(now, q.s.peer)
 	case 3: // responder, message 3 taken: it has no answer, so a duplicate gets none (two ends that both repeat would never stop)
 		q.flight.last.Data = nil

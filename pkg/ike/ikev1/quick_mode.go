@@ -45,6 +45,7 @@ type quickMode struct {
 	want     *want // initiator
 	filter   *policy.QuickModeFilter
 	selector isakmp.Selector
+	queue    int
 	ci, cr   []byte // identities as they were on the wire, nil if omitted
 	allowed  []phase2Suite
 	choice   choice
@@ -92,7 +93,7 @@ func (q *quickMode) offer() ([]isakmp.Payload, error) {
 	}
 	q.ci, q.cr = ci.Append(nil), cr.Append(nil)
 	ps = append(ps, isakmp.Payload{Type: isakmp.PayloadID, Body: q.ci}, isakmp.Payload{Type: isakmp.PayloadID, Body: q.cr})
-	return append(ps, q.originalAddresses()...), nil
+	return append(append(ps, q.originalAddresses()...), q.queueNotify()...), nil
 }
 
 func (q *quickMode) makeKey(g suite.Group) (err error) {
@@ -156,6 +157,7 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 		return err
 	}
 	q.takeOriginalAddresses(msg)
+	q.takeQueue(msg)
 	g := q.choice.suite.any().group
 	ke := msg.First(isakmp.PayloadKE)
 	if g == suite.GroupNone {

@@ -131,7 +131,7 @@ func (m *Machine) firstMessage(now time.Time, d isakmp.Datagram, h isakmp.Header
 	}
 	if e == nil {
 		e = &halfOpen{cookies: pair, local: d.Local, remote: d.Remote, sa: append([]byte(nil), s.sa...), chosen: s.suite, meaning: s.meaning,
-			natt: s.nat.peerSpeaks, dpd: s.dpd, frags: s.frags}
+			natt: s.nat.peerSpeaks, dpd: s.dpd, frags: s.frags, queues: s.queues}
 		if !m.addHalfOpen(now, e) {
 			return
 		}
@@ -159,7 +159,7 @@ func (m *Machine) thirdMessage(now time.Time, e *halfOpen, d isakmp.Datagram, h 
 	s.cookies, s.local, s.remote, s.sa = e.cookies, e.local, e.remote, e.sa
 	s.settle(e.chosen)
 	s.run.Script = s.script()
-	s.nat.peerSpeaks, s.dpd, s.frags, s.run.At, s.prefix = e.natt, e.dpd, e.frags, stepKeyI, e.prefix
+	s.nat.peerSpeaks, s.dpd, s.frags, s.queues, s.run.At, s.prefix = e.natt, e.dpd, e.frags, e.queues, stepKeyI, e.prefix
 	if err := s.run.Accept(s, msg); err != nil {
 		m.refuseUnproven(now, s, err)
 		return

@@ -36,7 +36,7 @@ func newAccess(tb testing.TB, pool netip.Prefix) *couple {
 			tb.Fatal(err)
 		}
 		next := uint32(0x1000 * (n + 1))
-		c.m[n], err = New(Config{Policy: p, Rand: rand.NewChaCha8([32]byte{byte(n)}), NewSPI: func(suite.Protocol) (uint32, error) {
+		c.m[n], err = New(Config{Policy: p, Rand: rand.NewChaCha8([32]byte{byte(n)}), NewSPI: func(suite.Protocol, int) (uint32, error) {
 			next++
 			c.spis[n]++
 			return next, nil

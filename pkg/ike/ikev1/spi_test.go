@@ -24,11 +24,11 @@ func TestA6OurOwnSPIComesBack(t *testing.T) {
 		t.Errorf("taken: %v", err)
 	}
 
-	m := &Machine{cfg: Config{NewSPI: func(suite.Protocol) (uint32, error) { return own, nil }}}
-	if spi, err := m.freshSPI(suite.ESP, own); err == nil {
+	m := &Machine{cfg: Config{NewSPI: func(suite.Protocol, int) (uint32, error) { return own, nil }}}
+	if spi, err := m.freshSPI(suite.ESP, 0, own); err == nil {
 		t.Errorf("SPI %x, which is the peer's, was taken", spi)
 	}
-	if spi, err := m.freshSPI(suite.ESP, 0); err != nil || spi != own {
+	if spi, err := m.freshSPI(suite.ESP, 0, 0); err != nil || spi != own {
 		t.Errorf("%x, %v", spi, err)
 	}
 }

@@ -172,7 +172,9 @@ type ChildSA struct {
 	// Protocols in the order they are applied to an outbound packet: ESP, then AH.
 	Protocols []ProtocolKeys
 	Selector  Selector
-	ESN       bool
+	// Queue is the number of the queue that the child is for: two ends that work in several queues have a child for each. 0 for all others.
+	Queue int
+	ESN   bool
 	// Lifetimes as agreed; zero means none agreed. Rekeying begins earlier, at a jittered point the owner of the engine is not told.
 	Seconds, Kilobytes uint32
 	Initiator          bool

@@ -37,6 +37,7 @@ const (
 	InitialContact           NotifyType = 24578
 	DPDRequest               NotifyType = 36136 // R-U-THERE
 	DPDReply                 NotifyType = 36137 // R-U-THERE-ACK
+	Queue                    NotifyType = 39611 // ours, of the private range: which of several children for one selector this one is (the idea of RFC 9611)
 	notifyFirstStatus        NotifyType = 16384
 	notifySPIBothCookies                = 16
 	minNotify                           = 8
@@ -55,7 +56,7 @@ var notifyNames = map[NotifyType]string{
 	InvalidCertAuthority: "INVALID-CERT-AUTHORITY", InvalidSignature: "INVALID-SIGNATURE", CertificateUnavailable: "CERTIFICATE-UNAVAILABLE",
 	InvalidHashInformation: "INVALID-HASH-INFORMATION", AuthenticationFailed: "AUTHENTICATION-FAILED", Connected: "CONNECTED",
 	ResponderLifetime: "RESPONDER-LIFETIME", ReplayStatus: "REPLAY-STATUS", InitialContact: "INITIAL-CONTACT",
-	DPDRequest: "R-U-THERE", DPDReply: "R-U-THERE-ACK",
+	DPDRequest: "R-U-THERE", DPDReply: "R-U-THERE-ACK", Queue: "QUEUE",
 }
 
 func (t NotifyType) String() string {
