@@ -17,11 +17,12 @@ import (
 // The path of a packet on its way in, in one goroutine a socket, which writes to the queue of the device that has its number:
 //
 //  1. readSocket reads a batch of messages; a message may be a run of datagrams of equal length.
-//  2. datagram tells IKE, keepalives and ESP apart, for each datagram of a run (RFC 3948 §2.2).
-//  3. open finds the inbound SA by SPI; the SA checks window, ICV and padding, decrypts, and accepts the number.
-//  4. strip (strip.go) takes the inner packet out: tunnel or transport, AH then ESP.
-//  5. the packet must fit this SA's own selectors (RFC 4301 §5.2), then ECN is merged (RFC 6040).
-//  6. deliver joins it to the datagrams before it that a superpacket can stand for, payloads staying where they were decrypted; flush writes
+//  2. lookAhead (ahead.go), where there are many SAs, asks for the memory of those that the batch needs.
+//  3. datagram tells IKE, keepalives and ESP apart, for each datagram of a run (RFC 3948 §2.2).
+//  4. open finds the inbound SA by SPI; the SA checks window, ICV and padding, decrypts, and accepts the number.
+//  5. strip (strip.go) takes the inner packet out: tunnel or transport, AH then ESP.
+//  6. the packet must fit this SA's own selectors (RFC 4301 §5.2), then ECN is merged (RFC 6040).
+//  7. deliver joins it to the datagrams before it that a superpacket can stand for, payloads staying where they were decrypted; flush writes
 //     what the batch has made to the TUN device.
 
 const (
@@ -60,6 +61,7 @@ type inbound struct {
 	// strayAt is when an unknown SPI was told of last.
 	strayAt time.Time
 	spare   []byte // memory for packets that cannot be put together in place
+	spis    [rawBatch]uint32
 }
 
 // readSocket reads one socket until it is closed. Other errors are counted and read over.
@@ -126,6 +128,7 @@ func (c *crowd) count(n int, now time.Time) bool {
 }
 
 func (in *inbound) batch(msgs []netio.Message) {
+	in.lookAhead(msgs)
 	for i := range msgs {
 		in.message(&msgs[i])
 	}

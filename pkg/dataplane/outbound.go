@@ -18,12 +18,13 @@ import (
 // The path of a packet on its way out, in one goroutine:
 //
 //  1. readTUN reads a batch. A superpacket is cut into its datagrams, each in place and only when its turn comes.
-//  2. packet parses a datagram once. If it is of the flow of the one before it, steps 3 to 5 are a size to look at and a seal.
-//  3. Fragments are put together: policy and transport mode apply to whole datagrams.
-//  4. route looks the filter up. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or its soft SA (soft.go),
+//  2. lookAhead (ahead.go), where there are many filters or SAs, looks the flows of the batch up together and asks for the memory that they need.
+//  3. packet parses a datagram once. If it is of the flow of the one before it, steps 4 to 6 are a size to look at and a seal.
+//  4. Fragments are put together: policy and transport mode apply to whole datagrams.
+//  5. route looks the filter up, if step 2 has not. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or its soft SA (soft.go),
 //     or holds it (hold.go).
-//  5. protect (frame.go) frames and seals it, from where it was read into the arena; equal datagrams to one peer become one segmented send.
-//  6. flush hands the messages to the sockets.
+//  6. protect (frame.go) frames and seals it, from where it was read into the arena; equal datagrams to one peer become one segmented send.
+//  7. flush hands the messages to the sockets.
 
 const (
 	// tunBatch is how many packets are read at once at most.
@@ -61,7 +62,8 @@ type outbound struct {
 
 	snap    *snapshot
 	flows   [flowSlots]flow
-	flow    *flow  // that of the packet in hand
+	flow    *flow // that of the packet in hand
+	ahead   ahead
 	batches uint64 // begun; what a slot knows from another batch is forgotten
 	super   packet.Super
 	checked *Bundle      // its limits were looked at in this batch
@@ -90,11 +92,19 @@ type express struct {
 	next   uint8
 }
 
-// flowSlots is how many flows a batch remembers; those that share a slot take turns.
-const flowSlots = 64
+// flowSlots is how many flows a batch remembers. Each has two places; if other flows of the batch have both, they take turns.
+const flowSlots = 1 << flowBits
+
+const flowBits = 9
 
 // slot picks the flow of a packet.
-func (o *outbound) slot(pkt []byte) *flow { return &o.flows[hash(pkt, &o.header)>>58] }
+func (o *outbound) slot(pkt []byte) *flow {
+	at := hash(pkt, &o.header) >> (64 - flowBits)
+	if f := &o.flows[at]; f.batch != o.batches || f.key == o.header.Key {
+		return f
+	}
+	return &o.flows[at^1]
+}
 
 // route is a message and the socket that it leaves by.
 type route struct {
@@ -122,7 +132,7 @@ func (o *outbound) begin() {
 	o.now = o.p.cfg.Clock()
 	o.snap = o.p.snapshot.Load()
 	o.batches++
-	o.checked, o.over = nil, nil
+	o.flow, o.checked, o.over = nil, nil, nil
 }
 
 // readTUN reads the device until it is closed. An error that is not the device's end is counted and read over (F9).
@@ -159,6 +169,9 @@ func (o *outbound) batch(packets []tun.Packet) {
 	defer o.sending.Unlock()
 	o.begin()
 	for i := range packets {
+		if i%aheadOf == 0 {
+			o.lookAhead(packets[i:min(i+aheadOf, len(packets))])
+		}
 		o.take(&packets[i])
 	}
 	o.p.count.FromTUN.Add(o.taken)
@@ -341,7 +354,7 @@ func (o *outbound) route(pkt []byte) {
 		o.permit(pkt)
 		return
 	}
-	switch e.filter.Action {
+	switch e.action {
 	case policy.Permit:
 		o.permit(pkt)
 	case policy.Negotiate:

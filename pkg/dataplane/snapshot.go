@@ -38,6 +38,9 @@ func (s *snapshot) find(k *packet.Key) *entry {
 // later policies hold a filter with the same ID.
 type entry struct {
 	filter *policy.QuickModeFilter
+	// action and hanging are what every packet asks of the filter, in one place: to look into it is to wait for memory three times.
+	action  policy.ActionKind
+	hanging hanging
 	// tunnel are the SAs of a tunnel filter, one or one for each worker. Copied on write.
 	tunnel atomic.Pointer[tunnelSAs]
 	// pairs are the SAs of a transport filter, one for each pair of hosts (RFC 4301 §4.4.1, populate from packet). Copied on write.
@@ -77,23 +80,42 @@ func (b *Bundle) outermost() *sa.Outbound {
 	return b.ESP
 }
 
-// slot tells where the bundle for a packet between two addresses hangs: single means on the entry itself. A tunnel rule for any peer (road warriors)
-// has a bundle for each inner address.
-func (e *entry) slot(pair Pair) (slot Pair, single bool) {
-	switch t := e.filter.Rule.Tunnel; {
-	case t == nil:
-		return pair, false
-	case t.Remote.IsValid():
-		return Pair{}, true
+// hanging says where the bundles of an entry hang.
+type hanging uint8
+
+const (
+	onPairs   hanging = iota // a transport filter has one for each pair of hosts
+	onRemotes                // a tunnel filter for any peer (road warriors) has one for each inner address
+	onEntry                  // a tunnel filter for one peer has one, or one for each worker
+)
+
+// newEntry makes the entry of a filter.
+func newEntry(f *policy.QuickModeFilter) *entry {
+	e := &entry{filter: f, action: f.Action}
+	switch {
+	case f.Rule == nil || f.Rule.Tunnel == nil:
+	case f.Rule.Tunnel.Remote.IsValid():
+		e.hanging = onEntry
 	default:
+		e.hanging = onRemotes
+	}
+	return e
+}
+
+// slot tells where the bundle for a packet between two addresses hangs: single means on the entry itself.
+func (e *entry) slot(pair Pair) (slot Pair, single bool) {
+	switch e.hanging {
+	case onEntry:
+		return Pair{}, true
+	case onRemotes:
 		return Pair{Remote: pair.Remote}, false
 	}
+	return pair, false
 }
 
 // anyPeer reports whether the entry is for peers that come to us: there is none to negotiate with.
 func (e *entry) anyPeer() bool {
-	t := e.filter.Rule.Tunnel
-	return t != nil && !t.Remote.IsValid()
+	return e.hanging == onRemotes
 }
 
 // tunnelSAs are the bundles of a tunnel filter.
@@ -184,7 +206,7 @@ func (p *Plane) Apply(c *policy.Compiled, dynamic ...*policy.QuickModeFilter) {
 func (s *snapshot) entries(old *snapshot, filters []*policy.QuickModeFilter) []classifier.Entry[*entry] {
 	list := make([]classifier.Entry[*entry], 0, len(filters))
 	for _, f := range filters {
-		e := &entry{filter: f}
+		e := newEntry(f)
 		if old != nil {
 			if kept := old.byID[f.ID]; kept != nil {
 				e = kept

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -61,6 +62,25 @@ type setup struct {
 	inside sa.Lifetime // of the ESP SA inside AH
 }
 
+// populous makes worlds with so many SAs that batches are looked at ahead.
+var populous bool
+
+// TestMain runs all tests in worlds of few SAs and again in those of many: what is sent, dropped and delivered must be the same.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	populous = true
+	os.Exit(max(code, m.Run()))
+}
+
+// populate installs SAs that nobody sends to.
+func populate(t *testing.T, db *sa.DB, now time.Time) {
+	for range many {
+		spi, err := db.Reserve()
+		check(t, err)
+		check(t, db.Install(sa.NewInbound(sa.InboundConfig{SPI: spi, Protocol: suite.ESP}, now)))
+	}
+}
+
 func newWorld(t *testing.T) *world { return newNarrowWorld(t, 0) }
 
 // newNarrowWorld is a world whose wire takes no datagram above an MTU.
@@ -73,7 +93,10 @@ func newNarrowWorld(t *testing.T, mtu int) *world {
 
 func (w *world) newSide(v4, v6 string) *side {
 	s := &side{w: w, addr: [2]netip.Addr{netip.MustParseAddr(v4), netip.MustParseAddr(v6)}, events: make(chan Event, 64),
-		control: make(chan Datagram, 4), db: sa.NewDB(rand.Reader, 64)}
+		control: make(chan Datagram, 4), db: sa.NewDB(rand.Reader, 64+many)}
+	if populous {
+		populate(w.t, s.db, w.now)
+	}
 	device, host := tun.Pipe(1400)
 	s.host = host
 	cfg := Config{TUN: device, DB: s.db, Clock: func() time.Time { return w.now }, Events: s.events, Control: s.control, Rand: rand.Reader, MTU: 1400}
@@ -122,12 +145,11 @@ func (f families) WriteBatch(msgs []netio.Message) (sent int, err error) {
 
 // send gives datagrams to a side's plane as its TUN device would, in one batch.
 func (s *side) send(packets ...[]byte) {
-	s.out.begin()
+	var list []tun.Packet
 	for _, p := range packets {
-		s.plane.count.FromTUN.Add(1)
-		s.out.packet(append([]byte(nil), p...))
+		list = append(list, tun.Packet{Buf: append([]byte(nil), p...), N: len(p)})
 	}
-	s.out.flush()
+	s.out.batch(list)
 }
 
 // receive takes everything that has arrived, and returns what the plane delivered to its host.

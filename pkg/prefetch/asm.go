@@ -18,3 +18,8 @@ func Lines(p unsafe.Pointer)
 //
 //go:noescape
 func Both(p, q unsafe.Pointer)
+
+// Span asks for a number of lines, from that of p on.
+//
+//go:noescape
+func Span(p unsafe.Pointer, lines int)

@@ -12,3 +12,6 @@ func Lines(p unsafe.Pointer) {}
 
 // Both does nothing here.
 func Both(p, q unsafe.Pointer) {}
+
+// Span does nothing here.
+func Span(p unsafe.Pointer, lines int) {}

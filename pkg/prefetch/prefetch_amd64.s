@@ -22,3 +22,18 @@ TEXT ·Both(SB), NOSPLIT, $0-16
 	PREFETCHT0 (BX)
 	PREFETCHT0 64(BX)
 	RET
+
+// func Span(p unsafe.Pointer, lines int)
+TEXT ·Span(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+next:
+	SUBQ       $1, CX
+	JLT        done
+	PREFETCHT0 (AX)
+	ADDQ       $64, AX
+	JMP        next
+
+done:
+	RET

@@ -22,3 +22,18 @@ TEXT ·Both(SB), NOSPLIT, $0-16
 	PRFM (R1), PLDL1KEEP
 	PRFM 64(R1), PLDL1KEEP
 	RET
+
+// func Span(p unsafe.Pointer, lines int)
+TEXT ·Span(SB), NOSPLIT, $0-16
+	MOVD p+0(FP), R0
+	MOVD lines+8(FP), R1
+
+next:
+	SUBS $1, R1
+	BLT  done
+	PRFM (R0), PLDL1KEEP
+	ADD  $64, R0
+	B    next
+
+done:
+	RET

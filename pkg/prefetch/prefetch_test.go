@@ -16,6 +16,9 @@ func TestAnyAddress(t *testing.T) {
 	Both(last, nil)
 	Line(last)
 	Lines(last) // the second line is another object's, or no one's
+	Span(nil, 3)
+	Span(last, -1)
+	Span(last, 5)
 	if *one != [64]byte{63: 7} {
 		t.Error("asking changed memory")
 	}

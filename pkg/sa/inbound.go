@@ -9,6 +9,7 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/packet"
+	"github.com/goipsec/goipsec/pkg/prefetch"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -46,6 +47,7 @@ type InboundConfig struct {
 type Inbound struct {
 	config  InboundConfig
 	created time.Time
+	parts   [4]prefetch.Part // of the Opener, and the window
 
 	mu       sync.Mutex
 	run      inboundRun
@@ -87,6 +89,10 @@ func NewInbound(c InboundConfig, now time.Time) *Inbound {
 		size = DefaultWindow
 	}
 	i := &Inbound{config: c, created: now, noReplay: size < 0, window: newWindow(size, c.HighestSequence)}
+	for n, p := range partsOf(c.Opener) {
+		i.parts[n] = p
+	}
+	i.parts[3] = prefetch.Slice(i.window.bits)
 	i.highest.Store(c.HighestSequence)
 	i.remote.Store(&i.config.Remote)
 	return i

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goipsec/goipsec/pkg/prefetch"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -37,7 +38,8 @@ type Outbound struct {
 	created time.Time
 	direct  DirectSealer // nil if the Sealer is none
 	trailer int32        // what direct needs behind a payload
-	dead    atomic.Bool  // Check found it past its hard time
+	parts   [3]prefetch.Part
+	dead    atomic.Bool // Check found it past its hard time
 	soft    atomic.Bool
 
 	mu  sync.Mutex
@@ -58,7 +60,7 @@ type outboundRun struct{ seq, bytes, wasted uint64 }
 
 // NewOutbound makes an outbound SA that is born now.
 func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
-	o := &Outbound{config: c, created: now}
+	o := &Outbound{config: c, created: now, parts: partsOf(c.Sealer)}
 	if d, ok := c.Sealer.(DirectSealer); ok {
 		o.direct, o.trailer = d, int32(d.MaxTrailer())
 	}
