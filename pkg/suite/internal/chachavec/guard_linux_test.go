@@ -87,3 +87,25 @@ func TestGuardedKey(t *testing.T) {
 		}
 	}
 }
+
+// TestTooLong: a text that the counter is too small for is refused before a byte of it is touched, as none of these can be.
+func TestTooLong(t *testing.T) {
+	aead := ours(t, pattern(keySize, 1))
+	if maxText != 1<<38-64 {
+		t.Fatalf("the limit is %d bytes", maxText)
+	}
+	long, err := unix.Mmap(-1, 0, maxText+1+tagSize, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	if err != nil {
+		t.Skipf("no room for addresses of 256 GiB: %v", err)
+	}
+	defer unix.Munmap(long)
+	if _, err := aead.Open(nil, make([]byte, nonceSize), long, nil); err == nil {
+		t.Error("opened")
+	}
+	defer func() {
+		if text := recover(); text != panicLength {
+			t.Errorf("Seal: %v", text)
+		}
+	}()
+	aead.Seal(nil, make([]byte, nonceSize), long[:maxText+1], nil)
+}
