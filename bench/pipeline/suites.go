@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
-	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -55,16 +54,14 @@ type Cipher string
 const (
 	// Standard is Go's libraries.
 	Standard Cipher = "standard"
-	// Vector is pkg/suite's AES-GCM and AES-GMAC on vectors of 512 bits.
+	// Vector is pkg/suite's AES-GCM, AES-GMAC or ChaCha20-Poly1305 on vectors of 512 bits.
 	Vector Cipher = "vector"
 )
 
 // cipher is what the path uses for p: NewAEAD chooses.
 func (p *protection) cipher() Cipher {
-	if info, ok := p.encr.Info(); ok && info.Combined {
-		if aead, err := suite.NewAEAD(p.encr, make([]byte, p.bits/8)); err == nil && strings.Contains(fmt.Sprintf("%T", aead), "gcmvec") {
-			return Vector
-		}
+	if suite.VectorsInUse(p.encr) {
+		return Vector
 	}
 	return Standard
 }

@@ -1,48 +1,60 @@
 package suite
 
 import (
-	"bytes"
 	"crypto/cipher"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/goipsec/goipsec/pkg/suite/internal/gcmvec"
 	"github.com/goipsec/goipsec/pkg/testdata"
 )
 
-// TestBothGCMs runs the known answers of GCM and GMAC on vectors, where the processor can, and in the standard library.
-func TestBothGCMs(t *testing.T) {
+// vectorised lists what there is code on vectors for.
+var vectorised = []Encr{AESGCM16, AESGCM12, NullGMAC, ChaCha20Poly1305}
+
+const noVectors = "this processor, or its operating system, has no vectors of 512 bits that are of use"
+
+// onVectors says whether a cipher is one of those.
+func onVectors(a cipher.AEAD) bool { return strings.Contains(fmt.Sprintf("%T", a), "vec.") }
+
+// newOf makes a cipher with a key of the default size.
+func newOf(e Encr) (cipher.AEAD, error) { return NewAEAD(e, make([]byte, e.info().KeyBits[0]/8)) }
+
+// TestBothWays runs the known answers of GCM, GMAC and ChaCha20-Poly1305 on vectors, where the processor can, and in Go's libraries.
+func TestBothWays(t *testing.T) {
 	defer UseVectors(true)
 	for _, use := range []bool{false, true} {
 		t.Run(fmt.Sprint("vectors ", use), func(t *testing.T) {
 			UseVectors(use)
-			if VectorsInUse() != (use && gcmvec.Available()) {
-				t.Fatalf("in use: %v", VectorsInUse())
-			}
-			if use && !VectorsInUse() {
-				t.Skip("this processor, or its operating system, has no AES on vectors of 512 bits")
-			}
-			for _, e := range []Encr{AESGCM16, AESGCM12, NullGMAC} {
-				a, err := NewAEAD(e, make([]byte, 16))
-				if err != nil {
-					t.Fatal(err)
+			for _, e := range vectorised {
+				want := use && inVectors(e).available()
+				if VectorsInUse(e) != want {
+					t.Fatalf("%v in use: %v", e, !want)
 				}
-				if ours := strings.Contains(fmt.Sprintf("%T", a), "gcmvec"); ours != use {
-					t.Errorf("%v is a %T", e, a)
+				if a, err := newOf(e); err != nil || onVectors(a) != want {
+					t.Fatalf("%v is a %T, %v", e, a, err)
 				}
+			}
+			if VectorsInUse(AESCCM16) || VectorsInUse(AESGCM8) || VectorsInUse(Null) {
+				t.Error("in use for what they do not do")
+			}
+			if use && !vectorGCM.available() && !vectorChaCha.available() {
+				t.Skip(noVectors)
 			}
 			for _, err := range SelfTest() {
 				t.Error(err)
 			}
 			for pattern, run := range map[string]func(*testing.T, string) (int, int){
-				"public/wycheproof/aes_gcm_test.json":   wycheproofGCM,
-				"public/wycheproof/aes_gmac_test.json":  wycheproofGMAC,
-				"public/nist_cavs/gcm/*.rsp":            cavsGCM,
-				"public/strongswan/aes_gcm.json":        strongswan,
-				"public/libreswan/encrypt_gcm.json":     libreswan,
-				"rfc/draft-mcgrew-gcm-test-01_esp.json": mcgrewFile,
+				"public/wycheproof/aes_gcm_test.json":           wycheproofGCM,
+				"public/wycheproof/aes_gmac_test.json":          wycheproofGMAC,
+				"public/nist_cavs/gcm/*.rsp":                    cavsGCM,
+				"public/strongswan/aes_gcm.json":                strongswan,
+				"public/strongswan/chacha20poly1305.json":       strongswan,
+				"public/wycheproof/chacha20_poly1305_test.json": wycheproofChaCha,
+				"rfc/rfc7634_chacha20poly1305.json":             rfc7634File,
+				"public/libreswan/encrypt_gcm.json":             libreswan,
+				"rfc/draft-mcgrew-gcm-test-01_esp.json":         mcgrewFile,
 			} {
 				t.Run(pattern, func(t *testing.T) {
 					names, err := filepath.Glob(filepath.Join(testdata.Dir(t, "vectors"), pattern))
@@ -60,51 +72,58 @@ func TestBothGCMs(t *testing.T) {
 	}
 }
 
-// TestO3WrongVectorsAreNotUsed: if only the vectors answer wrongly, GCM goes on without them.
+// TestO3WrongVectorsAreNotUsed: if only the vectors answer wrongly, the algorithm goes on without them, and others with theirs.
 func TestO3WrongVectorsAreNotUsed(t *testing.T) {
-	if !gcmvec.Available() {
-		t.Skip("this processor, or its operating system, has no AES on vectors of 512 bits")
+	if !vectorGCM.available() && !vectorChaCha.available() {
+		t.Skip(noVectors)
 	}
 	defer SelfTest()
 	for row := range kats {
-		if kats[row].vector == nil {
+		by := kats[row].by
+		if !by.available() {
 			continue
 		}
 		table := brokenTable(AESGCM16, func() error { return nil })
 		table[row].vector = func() error { return errAnswer }
 		errs := selfTest(table)
-		if len(errs) != 1 || !strings.Contains(errs[0].Error(), "vectors") || !strings.Contains(errs[0].Error(), "self-test") {
+		if len(errs) != 1 || !strings.Contains(errs[0].Error(), by.String()) || !strings.Contains(errs[0].Error(), "self-test") {
 			t.Fatalf("%v", errs)
 		}
-		if VectorsInUse() {
-			t.Error("still in use")
-		}
-		for _, e := range []Encr{AESGCM16, AESGCM12, NullGMAC} {
+		for _, e := range vectorised {
+			want := inVectors(e) != by && inVectors(e).available()
+			if VectorsInUse(e) != want {
+				t.Errorf("%v wrong: vectors in use for %v: %v", by, e, !want)
+			}
 			if info, listed, made := available(e); !info || !listed || !made {
 				t.Errorf("%v is gone", e)
 			}
-			if a, err := NewAEAD(e, make([]byte, 16)); err != nil || strings.Contains(fmt.Sprintf("%T", a), "gcmvec") {
+			if a, err := newOf(e); err != nil || onVectors(a) != want {
 				t.Errorf("%v is a %T", e, a)
 			}
 		}
 		table[row].vector = func() error { panic("illegal instruction") }
-		if errs := selfTest(table); len(errs) != 1 || VectorsInUse() {
+		if errs := selfTest(table); len(errs) != 1 || works(by) == nil {
 			t.Errorf("%v", errs)
 		}
 	}
-	if errs := SelfTest(); len(errs) != 0 || !VectorsInUse() {
-		t.Errorf("they do not come back: %v", errs)
+	if errs := SelfTest(); len(errs) != 0 {
+		t.Errorf("%v", errs)
+	}
+	for _, e := range vectorised {
+		if VectorsInUse(e) != inVectors(e).available() {
+			t.Errorf("those for %v do not come back", e)
+		}
 	}
 }
 
-// wrongGCM is wrong in one thing at one length.
-type wrongGCM struct {
+// wrongAEAD is wrong in one thing at one length.
+type wrongAEAD struct {
 	cipher.AEAD
 	length int
 	what   string
 }
 
-func (w wrongGCM) Seal(dst, nonce, plaintext, additional []byte) []byte {
+func (w wrongAEAD) Seal(dst, nonce, plaintext, additional []byte) []byte {
 	sealed := w.AEAD.Seal(dst, nonce, plaintext, additional)
 	if w.what == "seal" && len(plaintext) == w.length {
 		sealed[len(sealed)-1] ^= 0x80
@@ -112,7 +131,7 @@ func (w wrongGCM) Seal(dst, nonce, plaintext, additional []byte) []byte {
 	return sealed
 }
 
-func (w wrongGCM) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
+func (w wrongAEAD) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 	plain, err := w.AEAD.Open(dst, nonce, sealed, additional)
 	if len(sealed)-16 == w.length {
 		switch {
@@ -129,27 +148,28 @@ func (w wrongGCM) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 
 // TestCompareVectors changes what the comparison of the start must see.
 func TestCompareVectors(t *testing.T) {
-	if err := compareVectors(newScalarAEAD); err != nil {
-		t.Errorf("the standard library differs from itself: %v", err)
-	}
-	for _, what := range []string{"seal", "accept", "refuse", "plaintext"} {
-		for _, bits := range []int{128, 192, 256} {
-			for _, length := range []int{40, 540, 1500} {
-				err := compareVectors(func(e Encr, key []byte) (cipher.AEAD, error) {
-					a, err := newScalarAEAD(e, key)
-					if len(key) == bits/8 {
-						a = wrongGCM{a, length, what}
+	for _, e := range compared {
+		if err := compareVectors(e, newScalarAEAD); err != nil {
+			t.Errorf("%v of Go's libraries differs from itself: %v", e, err)
+		}
+		for _, what := range []string{"seal", "accept", "refuse", "plaintext"} {
+			for _, bits := range e.info().KeyBits {
+				for _, length := range []int{40, 540, 1500} {
+					err := compareVectors(e, func(e Encr, key []byte) (cipher.AEAD, error) {
+						a, err := newScalarAEAD(e, key)
+						if len(key) == bits/8 {
+							a = wrongAEAD{a, length, what}
+						}
+						return a, err
+					})
+					if err == nil {
+						t.Errorf("%s with %d bytes and %v of %d bits is not seen", what, length, e, bits)
 					}
-					return a, err
-				})
-				if err == nil {
-					t.Errorf("%s with %d bytes and %d bits is not seen", what, length, bits)
 				}
 			}
 		}
-	}
-	key := bytes.Repeat([]byte{7}, 16)
-	if _, err := newVectorAEAD(AESGCM16, key); (err == nil) != gcmvec.Available() {
-		t.Error(err)
+		if _, err := newVectorAEAD(e, make([]byte, e.info().KeyBits[0]/8)); (err == nil) != inVectors(e).available() {
+			t.Error(err)
+		}
 	}
 }

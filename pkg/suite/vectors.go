@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/goipsec/goipsec/pkg/suite/internal/chachavec"
 	"github.com/goipsec/goipsec/pkg/suite/internal/gcmvec"
 )
 
@@ -14,46 +15,76 @@ type implementation string
 
 func (i implementation) String() string { return string(i) }
 
-// vectorGCM does what inVectors lists.
-const vectorGCM implementation = "AES-GCM on vectors of 512 bits"
+// The second ways, and what they do: see inVectors.
+const (
+	vectorGCM    implementation = "AES-GCM on vectors of 512 bits"
+	vectorChaCha implementation = "ChaCha20-Poly1305 on vectors of 512 bits"
+)
 
-func inVectors(e Encr) bool { return e == AESGCM16 || e == AESGCM12 || e == NullGMAC }
+// available says whether the processor and its operating system have what it takes.
+func (i implementation) available() bool {
+	switch i {
+	case vectorGCM:
+		return gcmvec.Available()
+	case vectorChaCha:
+		return chachavec.Available()
+	}
+	return false
+}
+
+// inVectors says how e can be done on vectors, or "".
+func inVectors(e Encr) implementation {
+	switch e {
+	case AESGCM16, AESGCM12, NullGMAC:
+		return vectorGCM
+	case ChaCha20Poly1305:
+		return vectorChaCha
+	}
+	return ""
+}
 
 // scalarOnly is what UseVectors was told, turned round.
 var scalarOnly atomic.Bool
 
-// UseVectors says whether AES-GCM and AES-GMAC are to be done on vectors of 512 bits where the processor has what it takes, as they are unless
-// told otherwise, or always by the standard library. It holds for what NewAEAD makes from then on. It is for tests and comparisons.
+// UseVectors says whether AES-GCM, AES-GMAC and ChaCha20-Poly1305 are to be done on vectors of 512 bits where the processor has what it takes,
+// as they are unless told otherwise, or always by Go's libraries. It holds for what NewAEAD makes from then on. It is for tests and comparisons.
 func UseVectors(use bool) { scalarOnly.Store(!use) }
 
-// VectorsInUse says whether NewAEAD does AES-GCM on vectors: the processor can, the self-test did not find it wrong, and UseVectors was not told
-// otherwise.
-func VectorsInUse() bool {
-	return gcmvec.Available() && !scalarOnly.Load() && works(vectorGCM) == nil
+// VectorsInUse says whether NewAEAD does e on vectors: there is code for it, the processor can, the self-test did not find it wrong, and
+// UseVectors was not told otherwise.
+func VectorsInUse(e Encr) bool {
+	i := inVectors(e)
+	return i.available() && !scalarOnly.Load() && works(i) == nil
 }
 
 // newVectorAEAD makes what inVectors lists, whether or not it is in use.
 func newVectorAEAD(e Encr, key []byte) (cipher.AEAD, error) {
+	if e == ChaCha20Poly1305 {
+		return chachavec.New(key)
+	}
 	return gcmvec.New(key, e.info().ICVLen)
 }
 
+// compared is what the self-test compares: what is not here is made of the same code.
+var compared = []Encr{AESGCM16, ChaCha20Poly1305}
+
 // compareVectors seals and opens with vectors, and without, texts and additional data that take every way through them, and counters of two bytes: the known
 // answers are short. What is sealed lies in place, as ESP has it.
-func compareVectors(constructor newAEADFunc) error {
+func compareVectors(e Encr, constructor newAEADFunc) error {
 	text, nonce := make([]byte, 12000), []byte("twelve bytes")
 	for i := range text {
 		text[i] = byte(i*i>>3 + i) // nothing in it repeats at the length of a vector
 	}
-	for bits := 128; bits <= 256; bits += 64 {
-		scalar, err := newScalarAEAD(AESGCM16, text[:bits/8])
+	for _, bits := range e.info().KeyBits {
+		scalar, err := newScalarAEAD(e, text[:bits/8])
 		if err != nil {
 			return err
 		}
-		vector, err := constructor(AESGCM16, text[:bits/8])
+		vector, err := constructor(e, text[:bits/8])
 		if err != nil {
 			return err
 		}
-		for _, n := range []int{0, 40, 112, 176, 240, 241, 400, 420, 480, 540, 1000, 1420, 1500, 9000} {
+		for _, n := range []int{0, 40, 112, 176, 210, 240, 241, 400, 420, 480, 540, 1000, 1420, 1500, 9000} {
 			for _, more := range []int{8 + n/16, 600, 1400} {
 				if err := compareOne(scalar, vector, nonce, text[:n], text[n:n+more]); err != nil {
 					return fmt.Errorf("%d bytes, %d of additional data, a key of %d bits: %w", n, more, bits, err)
