@@ -28,12 +28,14 @@ type variant struct {
 	encr          string // prefix of the algorithm in the status
 	bits          int    // as there; 0 where it has one length only
 	manual        bool   // keys by hand and not by IKE
+	direct        bool   // past the host's network stack
 }
 
 var variants = map[string]variant{
-	"goipsec":        {"ESP tunnel in UDP, AES-128-GCM, keys by IKEv1", "udp", "udp", "aes-gcm-16", 128, false},
-	"goipsec-raw":    {"ESP tunnel as protocol 50, AES-128-GCM, keys by IKEv1", "auto", "ip", "aes-gcm-16", 128, false},
-	"goipsec-chacha": {"ESP tunnel in UDP, ChaCha20-Poly1305, manual keys for a test", "udp", "udp", "chacha20-poly1305", 0, true},
+	"goipsec":         {"ESP tunnel in UDP, AES-128-GCM, keys by IKEv1", "udp", "udp", "aes-gcm-16", 128, false, false},
+	"goipsec-raw":     {"ESP tunnel as protocol 50 past the network stack (--direct-esp), AES-128-GCM, keys by IKEv1", "auto", "ip", "aes-gcm-16", 128, false, true},
+	"goipsec-sockets": {"ESP tunnel as protocol 50 by raw sockets, AES-128-GCM, keys by IKEv1", "auto", "ip", "aes-gcm-16", 128, false, false},
+	"goipsec-chacha":  {"ESP tunnel in UDP, ChaCha20-Poly1305, manual keys for a test", "udp", "udp", "chacha20-poly1305", 0, true, false},
 }
 
 const policyText = `policy: bench
@@ -91,7 +93,11 @@ func (g *goipsec) start(ctx context.Context, l *lab) (tunnel, error) {
 		if err := write(dir, map[string]string{"policy.yaml": policy, "peer.key": psk, "in.key": end.in, "out.key": end.out}); err != nil {
 			return nil, err
 		}
-		p, err := end.host.start("goipsec up", []string{g.program, "up", "-c", filepath.Join(dir, "policy.yaml"), "--socket", filepath.Join(l.dir, end.name+".sock")})
+		command := []string{g.program, "up", "-c", filepath.Join(dir, "policy.yaml"), "--socket", filepath.Join(l.dir, end.name+".sock")}
+		if g.direct {
+			command = append(command, "--direct-esp")
+		}
+		p, err := end.host.start("goipsec up", command)
 		if err != nil {
 			return nil, err
 		}
@@ -161,6 +167,9 @@ func (v variant) judge(s endpoint.Status) error {
 		if c.Encap != v.encap || c.Manual != v.manual || len(c.Protocols) != 1 || !strings.HasPrefix(c.Protocols[0].Encr, v.encr) || c.Protocols[0].KeyBits != v.bits {
 			return fmt.Errorf("goipsec has other SAs than asked: %s, manual %v, %+v", c.Encap, c.Manual, c.Protocols)
 		}
+	}
+	if (s.Direct != nil) != v.direct || v.direct && s.Direct.Sent+s.Direct.Received == 0 {
+		return fmt.Errorf("goipsec moved ESP otherwise than asked: past the network stack %v, %+v", v.direct, s.Direct)
 	}
 	if s.Traffic.Permitted > 0 {
 		return fmt.Errorf("goipsec let %d packets pass in clear", s.Traffic.Permitted)

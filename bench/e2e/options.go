@@ -40,7 +40,7 @@ var ErrOptions = errors.New("bench e2e")
 // tailscale, its fork of wireguard-go, a program like the original; null, which forwards
 // and protects nothing.
 func Peers() []string {
-	return []string{"goipsec", "goipsec-chacha", "goipsec-raw", "wireguard-go", "tailscale", Null}
+	return []string{"goipsec", "goipsec-chacha", "goipsec-raw", "goipsec-sockets", "wireguard-go", "tailscale", Null}
 }
 
 // What can be measured of each peer. The idle round-trip time always is.

@@ -21,6 +21,7 @@ type upFlags struct {
 	config, socket, tun, keylog string
 	noGuard, noRing, noOffload  bool
 	queues                      int
+	directESP                   bool
 	log                         logFlags
 	web                         webFlags
 }
@@ -47,6 +48,7 @@ the change does not touch; a bad file is refused, and the old policy stays.`,
 	c.Flags().BoolVar(&f.noRing, "no-io-uring", false, "move packets by ordinary system calls")
 	c.Flags().BoolVar(&f.noOffload, "no-offload", false, "move each packet by itself and not in superpackets")
 	c.Flags().IntVar(&f.queues, "queues", 0, "work in this `number` of queues, at most one a processor (default: from the file, or 1)")
+	c.Flags().BoolVar(&f.directESP, "direct-esp", false, "move raw ESP past this host's network stack: faster, but its firewall does not see it (Linux 6.6, IPv4)")
 	f.web.add(c)
 	f.log.add(c)
 	return c
@@ -131,7 +133,7 @@ func (f *upFlags) options(ctx context.Context, file *config.File, words *passphr
 		Policy: p, Load: func() (*endpoint.PolicyFile, error) { return f.again(ctx, words, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
 		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
 		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
-		NoRing: f.noRing, NoOffload: f.noOffload, Queues: queues,
+		NoRing: f.noRing, NoOffload: f.noOffload, Queues: queues, DirectESP: f.directESP,
 	}, nil
 }
 

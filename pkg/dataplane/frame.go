@@ -149,7 +149,7 @@ func (o *outbound) innerMTU(b *Bundle, pkt []byte) int {
 // seal writes the finished packet into the arena and queues it.
 func (o *outbound) seal(f *plan, pkt []byte) {
 	b := f.b
-	if b.inUDP() && b.socket == nil || !b.inUDP() && o.p.cfg.IP == nil {
+	if b.inUDP() && b.socket == nil || !b.inUDP() && o.p.sealed() == nil {
 		o.p.count.add(NoPath)
 		return
 	}
@@ -286,7 +286,7 @@ func (o *outbound) queue(buf []byte, f *plan) {
 	o.used += len(buf)
 	b := f.b
 	if !b.inUDP() {
-		o.msgs = append(o.msgs, route{conn: o.p.cfg.IP, packets: 1, kind: &countSealed, Message: netio.Message{Buf: buf, N: len(buf),
+		o.msgs = append(o.msgs, route{conn: o.p.sealed(), packets: 1, kind: &countSealed, Message: netio.Message{Buf: buf, N: len(buf),
 			Remote: netip.AddrPortFrom(b.Outer.Remote.Addr(), 0), Local: netip.AddrPortFrom(b.Outer.Local.Addr(), 0), TOS: f.tos}})
 		return
 	}

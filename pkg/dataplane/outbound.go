@@ -303,7 +303,7 @@ func (o *outbound) prepare(b *Bundle) {
 	x := express{bundle: b, esp: b.ESP, sealer: b.ESP.Config().Sealer, next: 4}
 	switch {
 	case !b.inUDP():
-		x.conn, x.hlen = o.p.cfg.IP, ipHeaderLen(b.Outer.Remote.Addr())
+		x.conn, x.hlen = o.p.sealed(), ipHeaderLen(b.Outer.Remote.Addr())
 		x.remote = netip.AddrPortFrom(b.Outer.Remote.Addr(), 0)
 	case b.socket != nil:
 		x.conn, x.remote = b.socket.esp(o.n), b.ESP.Remote()

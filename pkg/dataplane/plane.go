@@ -28,6 +28,8 @@ type Config struct {
 	// IP sends whole datagrams of either family past the TUN: raw ESP and AH, and permitted clear packets. Nil where the system
 	// has none; such packets are then dropped and counted.
 	IP netio.Conn
+	// Sealed, if it is not nil, sends raw ESP and AH in the place of IP, and nothing else.
+	Sealed netio.Conn
 	// Stranger reports whether the source of a packet that the policy permits is an address of this host that the policy does not know yet.
 	// Such a packet is dropped, and AddressesChanged is told. Nil: there are none.
 	Stranger func(netip.Addr) bool
@@ -217,9 +219,20 @@ func (p *Plane) close() {
 	for _, c := range p.cfg.Raw {
 		c.Close()
 	}
+	if p.cfg.Sealed != nil {
+		p.cfg.Sealed.Close()
+	}
 	if p.cfg.IP != nil {
 		p.cfg.IP.Close()
 	}
+}
+
+// sealed returns what sends raw ESP and AH; nil where the system has nothing.
+func (p *Plane) sealed() netio.Conn {
+	if p.cfg.Sealed != nil {
+		return p.cfg.Sealed
+	}
+	return p.cfg.IP
 }
 
 // watchDevice follows the device's events until the device closes its channel.

@@ -136,7 +136,7 @@ func (e *Endpoint) prepare() (err error) {
 	}
 	e.warnAnew(nil)
 	e.changes, e.paths = parts.changes, parts.paths
-	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, Stranger: e.host.stranger, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, DB: e.db, Clock: e.now, Pause: time.Sleep,
+	e.plane, err = dataplane.New(dataplane.Config{TUN: parts.device, Stranger: e.host.stranger, UDP: parts.udp, Raw: parts.raw, IP: parts.ip, Sealed: parts.sealed, DB: e.db, Clock: e.now, Pause: time.Sleep,
 		Events: e.events, Control: e.control, Rand: rand.Reader, MTU: parts.mtu})
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@ type opened struct {
 	udp      []dataplane.Socket
 	raw      []netio.Conn
 	ip       netio.Conn
+	sealed   netio.Conn // of raw ESP and AH; nil: ip
 	mtu      int
 	warnings []string
 	changes  <-chan struct{}

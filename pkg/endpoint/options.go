@@ -36,6 +36,9 @@ type Options struct {
 	NoRing, NoOffload bool
 	// Queues is how many queues the device and the sockets of ESP have, each with a worker of its own; 0: 1. More than one is Linux only.
 	Queues int
+	// DirectESP takes raw ESP from the network interfaces and gives it to them where that is possible, past the host's own network stack: its firewall, connection tracking and NAT
+	// do not see it. IPv4 on Linux only.
+	DirectESP bool
 	// NoGuard goes on without the host's firewall.
 	NoGuard bool
 	// KeylogDir is where key tables for Wireshark are written; "": nowhere.

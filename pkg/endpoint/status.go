@@ -34,6 +34,7 @@ type Status struct {
 	Policy      PolicyStatus    `json:"policy"`
 	TUN         TUNStatus       `json:"tun"`
 	Listen      []Listener      `json:"listen"`
+	Direct      *DirectStatus   `json:"direct_esp"`      // raw ESP past the host's network stack; null without --direct-esp
 	Addresses   []netip.Addr    `json:"addresses"`       // what *me* stands for
 	Peers       []Peer          `json:"peers"`           // main-mode SAs
 	Children    []Child         `json:"children"`        // quick-mode SAs, manual ones included
@@ -84,6 +85,12 @@ type TUNStatus struct {
 	MTU    int            `json:"mtu"` // bytes
 	IO     string         `json:"io"`  // how packets are moved, for people: "io_uring, TSO, USO"; "" where the system has one way only
 	Routes []netip.Prefix `json:"routes"`
+}
+
+// DirectStatus counts the datagrams of raw ESP that went past the host's network stack.
+type DirectStatus struct {
+	Received uint64 `json:"received"`
+	Sent     uint64 `json:"sent"`
 }
 
 // Listener is one socket. Kind is "udp", "esp" or "ah"; the port of the raw kinds is 0.

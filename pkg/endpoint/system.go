@@ -38,6 +38,7 @@ type systemHost struct {
 	paths    netio.PathEvents
 	known    knownSources
 	recent   recent
+	direct   *direct // nil without DirectESP
 	owned    families
 	compiled *policy.Compiled            // that the guard enforces
 	dynamic  []*policy.QuickModeFilter   // of the default response rule
@@ -98,6 +99,9 @@ func (h *systemHost) open(c *policy.Compiled) (*opened, error) {
 		return nil, err
 	}
 	if err := h.applyRoutes(c); err != nil {
+		return nil, err
+	}
+	if err := h.followDirect(); err != nil {
 		return nil, err
 	}
 	if w := route.ForwardingWarning(h.plan.Behind); w != "" {
@@ -171,6 +175,9 @@ func (h *systemHost) openSockets(o *opened) error {
 	}
 	h.sockets = append(h.sockets, clear)
 	o.ip = clear
+	if h.opts.DirectESP {
+		return h.openDirect(o)
+	}
 	return nil
 }
 
@@ -282,6 +289,9 @@ func (h *systemHost) apply(c *policy.Compiled, dynamic []*policy.QuickModeFilter
 	if loosened != "" {
 		h.opts.Log.Warn(loosened)
 	}
+	if err := h.followDirect(); err != nil {
+		h.opts.Log.Warn("some raw ESP goes through the network stack", "error", err)
+	}
 	return errors.Join(err, e, h.applyRoutes(c))
 }
 
@@ -381,6 +391,9 @@ func (h *systemHost) describe(s *Status) {
 		s.TUN.Routes = append(s.TUN.Routes, c.Prefix)
 	}
 	s.Listen = slices.Clone(h.listen)
+	if h.direct != nil {
+		s.Direct = h.direct.status()
+	}
 	s.Guard = "off"
 	if h.guarded {
 		s.Guard = guard.System

@@ -1,6 +1,6 @@
 // Package netio moves encrypted datagrams between the endpoint and the network: UDP sockets for IKE and UDP-encapsulated ESP
 // (ListenUDP), raw sockets for protocols 50 and 51 (ListenRaw), the clear path for permitted packets (OpenClear), the reports of
-// routers about path MTUs (ListenPathEvents), and an in-memory Wire for tests.
+// routers about path MTUs (ListenPathEvents), raw ESP past the network stack (ListenDirect, OpenDirect), and an in-memory Wire for tests.
 //
 // Each socket is a Conn that moves batches of Messages. On Linux one system call moves up to MaxBatch of them, and a run of equally
 // long datagrams to one peer travels as a single message (segmentation and receive offload). Elsewhere UDP works one datagram a call.

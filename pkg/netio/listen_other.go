@@ -30,3 +30,7 @@ func setMark(syscall.RawConn, uint32) error { return nil }
 func portHolder(netip.AddrPort) string { return "" }
 
 func holders(uint16) []Holder { return nil }
+
+func openDirect(DirectConfig) (Conn, error) { return nil, ErrNoDirect }
+
+func listenDirect(Options) (DirectReceiver, error) { return nil, ErrNoDirect }

@@ -65,6 +65,8 @@ type Stats struct {
 	Refused uint64
 	// Runs went out by segmentation offload; Fallbacks are runs that had to be sent datagram by datagram instead.
 	Runs, Fallbacks uint64
+	// Direct went, or came, past the network stack (OpenDirect, ListenDirect).
+	Direct uint64
 }
 
 // Counted is implemented by the sockets of this package that keep Stats.

@@ -98,6 +98,11 @@ func (c *rawConn) describe(m *Message, i int) bool {
 		return c.rebuild6(m, i)
 	}
 	m.N = int(c.in.hdrs[i].n)
+	return m.describe4()
+}
+
+// describe4 fills in what an IPv4 header says.
+func (m *Message) describe4() bool {
 	b := m.Bytes()
 	if len(b) < 20 {
 		return false

@@ -26,7 +26,8 @@ type item struct {
 	segment int
 	tos     uint8
 	frag    bool
-	msg     int // position of the Message it came from
+	hop     *Hop // of a packet socket; nil for the others
+	msg     int  // position of the Message it came from
 }
 
 // sender holds what sendmmsg reads. Senders are pooled, since several goroutines may write to one socket.
@@ -61,7 +62,11 @@ func (s *sender) fill(at int, o outlet) int {
 			break
 		}
 		h := &s.hdrs[n]
-		h.Namelen = putName(&s.names[n], it.remote)
+		if it.hop != nil {
+			h.Namelen = putHop(&s.names[n], it.hop)
+		} else {
+			h.Namelen = putName(&s.names[n], it.remote)
+		}
 		s.iovs[n] = unix.Iovec{}
 		if len(it.data) > 0 {
 			s.iovs[n].Base = &it.data[0]

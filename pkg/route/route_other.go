@@ -37,6 +37,9 @@ func Snapshot() ([]string, error) { return nil, ErrUnavailable }
 // Watch returns ErrUnavailable on this system.
 func Watch(context.Context) (<-chan Change, error) { return nil, ErrUnavailable }
 
+// NextHop returns ErrUnavailable on this system.
+func NextHop(netip.Addr, uint32) (Hop, error) { return Hop{}, ErrUnavailable }
+
 // SourceFor returns ErrUnavailable on this system.
 func SourceFor(remote netip.Addr, mark uint32) (netip.Addr, error) {
 	return netip.Addr{}, ErrUnavailable

@@ -27,6 +27,7 @@ var Ways = map[string][]string{
 	"no-offload": {"--no-offload"},
 	"queues":     {"--queues", "2"},
 	"plain":      {"--no-io-uring", "--no-offload"},
+	"direct":     {"--direct-esp"},
 }
 
 var labs atomic.Int64

@@ -1,0 +1,228 @@
+package netio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/goipsec/goipsec/pkg/testnet"
+	"github.com/vishvananda/netlink"
+)
+
+// counting is a clear path that counts.
+type counting struct {
+	Conn
+	n int
+}
+
+func (c *counting) WriteBatch(msgs []Message) (int, error) {
+	c.n += len(msgs)
+	return c.Conn.WriteBatch(msgs)
+}
+
+// directWorld is a direct sender of this namespace and whom it sends to.
+type directWorld struct {
+	*directSender
+	other    *testnet.Host
+	fallback *counting
+	now      time.Time
+	asked    int
+	hop      Hop
+	refuse   error
+}
+
+func newDirectWorld(t *testing.T, mtu int) *directWorld {
+	testnet.Need(t)
+	w := &directWorld{other: link(t, mtu), now: time.Unix(1000, 0)}
+	clear, err := OpenClear(Options{Mark: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { clear.Close() })
+	w.fallback = &counting{Conn: clear}
+	c, err := OpenDirect(DirectConfig{Options: Options{Mark: 7}, Fallback: w.fallback, Clock: func() time.Time { return w.now },
+		Hop: func(netip.Addr) (Hop, error) { w.asked++; return w.hop, w.refuse }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	w.directSender = c.(*directSender)
+	own, err := netlink.LinkByName("wire")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hop = Hop{Interface: own.Attrs().Index, MTU: mtu}
+	w.other.Do(func() {
+		peer, err := netlink.LinkByName("peer")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		copy(w.hop.Hardware[:], peer.Attrs().HardwareAddr)
+	})
+	return w
+}
+
+// send sends n datagrams of a length to an address and returns how many of them went by the fallback.
+func (w *directWorld) send(t *testing.T, n, length int, to string) (fallback int) {
+	t.Helper()
+	var msgs []Message
+	for i := range n {
+		b := ip4("10.9.0.1", to, ProtoESP, 0, uint16(i+1), i%2 == 0, pattern(length))
+		binary.BigEndian.PutUint32(b[20:], uint32(i))
+		msgs = append(msgs, Message{Buf: append(make([]byte, 10), b...), Off: 10, N: len(b)})
+	}
+	before := w.fallback.n
+	if sent, err := w.WriteBatch(msgs); sent != n || err != nil {
+		t.Fatal(sent, err)
+	}
+	return w.fallback.n - before
+}
+
+func TestDirectSenderKeepsOrderAndTrustsASecond(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	var peer Conn
+	var err error
+	w.other.Do(func() { peer, err = ListenRaw(ProtoESP, netip.MustParseAddr("10.9.0.2"), Options{}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	for second := range 3 {
+		for batch, want := range []int{hopFirst, 0} {
+			if got := w.send(t, 100, 700, "10.9.0.2"); got != want {
+				t.Errorf("second %d, batch %d: %d by the fallback and not %d", second, batch, got, want)
+			}
+			for i := range 100 {
+				m := readOne(t, peer)
+				if b := m.Bytes(); m.N != 720 || !checksumOK(b[:20]) || binary.BigEndian.Uint16(b[2:]) != 720 || binary.BigEndian.Uint32(b[20:]) != uint32(i) ||
+					binary.BigEndian.Uint16(b[4:]) != uint16(i+1) || !bytes.Equal(b[24:], pattern(700)[4:]) {
+					t.Fatalf("datagram %d: %x", i, b[:32])
+				}
+			}
+			w.now = w.now.Add(hopTime / 2)
+		}
+		if w.asked != second+1 {
+			t.Errorf("second %d: asked %d times", second, w.asked)
+		}
+	}
+	if s := w.Stats(); s.Direct != 600-3*hopFirst || s.Refused+s.Full != 0 {
+		t.Errorf("%+v", s)
+	}
+	// A clock that was put back is no reason to trust what is old.
+	w.now = w.now.Add(-time.Hour)
+	if got := w.send(t, 40, 100, "10.9.0.2"); got != hopFirst {
+		t.Errorf("%d by the fallback", got)
+	}
+	// With nobody to be found there is nothing to trust.
+	w.now, w.refuse = w.now.Add(hopTime), errors.New("no neighbour")
+	if got := w.send(t, 200, 100, "10.9.0.2"); got != 200 || w.asked != 5 {
+		t.Errorf("%d by the fallback, asked %d times", got, w.asked)
+	}
+}
+
+func TestDirectSenderLeavesAllElseToTheStack(t *testing.T) {
+	w := newDirectWorld(t, 1400)
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	esp := func(f func(b []byte)) []byte {
+		b := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 5, true, pattern(300))
+		f(b)
+		return b
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+		sent int
+	}{
+		{"AH", esp(func(b []byte) { b[9] = ProtoAH }), 1},
+		{"UDP", esp(func(b []byte) { b[9] = 17 }), 1},
+		{"IP options", esp(func(b []byte) { b[0] = 0x46; copy(b[20:], []byte{1, 1, 1, 0}) }), 1},
+		{"a first fragment", esp(func(b []byte) { b[6] = 0x20 }), 1},
+		{"a last fragment", esp(func(b []byte) { b[6], b[7] = 0, 20 }), 1},
+		{"no identification, may be fragmented", esp(func(b []byte) { b[4], b[5], b[6] = 0, 0, 0 }), 1},
+		{"no source", esp(func(b []byte) { clear(b[12:16]) }), 1},
+		{"IPv6", ip6("fd09::1", "fd09::2", ProtoESP, 0, 0, pattern(300)), 1},
+		{"larger than the link", ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 5, true, pattern(1381)), 0},
+		{"too short", esp(func([]byte) {})[:27], 1},
+		{"half a header", []byte{0x45, 0, 0}, 0},
+		{"nothing", nil, 0},
+	} {
+		before, direct := w.fallback.n, w.Stats().Direct
+		n, err := w.WriteBatch([]Message{{Buf: c.data, N: len(c.data)}})
+		if n != c.sent || (err == nil) != (n == 1) || w.fallback.n != before+1 || w.Stats().Direct != direct {
+			t.Errorf("%s: %d sent, %v; %d by the fallback, %d directly", c.name, n, err, w.fallback.n-before, w.Stats().Direct-direct)
+		}
+		var tooBig *TooBig
+		if c.name == "larger than the link" && (!errors.As(err, &tooBig) || tooBig.MTU != 1400) {
+			t.Error(err)
+		}
+	}
+	fits := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 5, true, pattern(1380))
+	direct := w.Stats().Direct
+	if n, err := w.WriteBatch([]Message{{Buf: fits, N: len(fits)}}); n != 1 || err != nil || w.Stats().Direct != direct+1 {
+		t.Error(n, err)
+	}
+	if _, err := w.ReadBatch(nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+}
+
+func TestDirectSenderFallsBackWhereTheInterfaceRefuses(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	// The route has changed, and the interface is not there any more: the network stack still knows the way.
+	good := w.hop.Interface
+	for _, way := range w.ways {
+		way.hop.Interface = 9999
+	}
+	if got := w.send(t, 50, 100, "10.9.0.2"); got != 50 {
+		t.Errorf("%d by the fallback", got)
+	}
+	// A smaller MTU than the kernel said.
+	w.now = w.now.Add(hopTime)
+	l, _ := netlink.LinkByName("wire")
+	if err := netlink.LinkSetMTU(l, 1300); err != nil {
+		t.Fatal(err)
+	}
+	w.hop.Interface = good
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	big := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 9, true, pattern(1400))
+	small := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 9, true, pattern(900))
+	n, err := w.WriteBatch([]Message{{Buf: small, N: len(small)}, {Buf: big, N: len(big)}, {Buf: small, N: len(small)}})
+	var tooBig *TooBig
+	if n != 2 || !errors.As(err, &tooBig) || tooBig.MTU != 1300 {
+		t.Error(n, err)
+	}
+	w.now = w.now.Add(hopTime)
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	if err := netlink.LinkSetDown(l); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.WriteBatch([]Message{{Buf: small, N: len(small)}}); n != 0 || err == nil {
+		t.Errorf("%d sent by an interface that is down, %v", n, err)
+	}
+	w.Close()
+	w.fallback.Close()
+	if n, err := w.WriteBatch([]Message{{Buf: small, N: len(small)}}); n != 0 || err == nil {
+		t.Error(n, err)
+	}
+}
+
+func TestDirectSenderRemembersFewPeers(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	testnet.AddAddrs(t, "wire", []netip.Prefix{netip.MustParsePrefix("10.9.250.1/16")})
+	for i := range maxWays + 20 {
+		w.send(t, 1, 100, fmt.Sprintf("10.9.%d.%d", 1+i/200, 1+i%200))
+	}
+	if len(w.ways) > maxWays {
+		t.Errorf("%d are remembered", len(w.ways))
+	}
+	w.now = w.now.Add(hopTime)
+	if got := w.send(t, hopFirst+8, 100, "10.9.0.2"); got != hopFirst {
+		t.Errorf("%d by the fallback: the old ones were not forgotten", got)
+	}
+}
