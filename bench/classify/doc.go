@@ -4,7 +4,7 @@
 // host pairs; or any number that [Grow] makes in the likeness of given sets), takes or makes a trace of packets, and reports a [Result] that encodes as JSON. Every answer can be held to the
 // linear truth, classifier.Filter.Match on one entry after the other.
 //
-// The trace is made before the clock starts, and each round looks up all of it. Made traces draw filters at random and a packet in a corner of each, one in
+// The trace is made before the clock starts, and each round looks up all of it twice: packet by packet, and in batches of [Batch], as the data plane does. Made traces draw filters at random and a packet in a corner of each, one in
 // sixteen a fragment without ports, so that large sets touch memory as real traffic would at its worst: no flow cache helps.
 //
 // If it is asked to, Run also inserts and deletes filters, one at a time, while other goroutines look up, and says what one change takes.

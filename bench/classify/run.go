@@ -41,7 +41,9 @@ type Result struct {
 	BuildNS     int64    `json:"build_ns"`
 	MemoryBytes int      `json:"memory_bytes"`
 	PerRule     float64  `json:"memory_bytes_per_rule"`
-	Lookup      Spread   `json:"ns_per_lookup"`
+	Lookup      Spread   `json:"ns_per_lookup"`       // one by one
+	Together    Spread   `json:"ns_per_lookup_batch"` // in batches of Batch, a packet of them
+	Batch       int      `json:"batch"`
 	Changes     *Changes `json:"changes,omitempty"`
 	Verified    *Check   `json:"verified,omitempty"`
 	Machine     Machine  `json:"machine"`
@@ -62,6 +64,9 @@ type Check struct {
 }
 
 func (c *Check) add(o *Check) { c.Packets, c.Wrong = c.Packets+o.Packets, c.Wrong+o.Wrong }
+
+// Batch is how many packets are looked up together: as many as the data plane does (pkg/dataplane/ahead.go).
+const Batch = 32
 
 // ErrWrong says that the index gave another answer than the linear truth. It must never be seen.
 var ErrWrong = errors.New("the index and the linear truth disagree: this is a fault of the classifier, please report it with the filters and the trace")
@@ -86,7 +91,7 @@ func Run(opts Options) (Result, error) {
 	began := time.Now()
 	index := classifier.Build(entries)
 	r := Result{
-		Schema: 1, Source: source, Rules: len(entries), Packets: len(keys), Seed: opts.Seed,
+		Schema: 1, Source: source, Rules: len(entries), Packets: len(keys), Seed: opts.Seed, Batch: Batch,
 		BuildNS: time.Since(began).Nanoseconds(), MemoryBytes: index.Bytes(), Machine: machine(),
 	}
 	r.PerRule = float64(r.MemoryBytes) / float64(r.Rules)
@@ -99,7 +104,7 @@ func Run(opts Options) (Result, error) {
 	if rounds <= 0 {
 		rounds = 9
 	}
-	r.Lookup, r.Hits = lookUp(index, keys, rounds)
+	r.Lookup, r.Together, r.Hits = lookUp(index, keys, rounds)
 	if opts.Verify {
 		r.Verified = verify(index, entries, keys, opts.VerifyOnly)
 	}
@@ -118,9 +123,10 @@ func Run(opts Options) (Result, error) {
 	return r, nil
 }
 
-// lookUp looks the trace up, round after round, the first one unmeasured.
-func lookUp(index *classifier.Index[int], keys []packet.Key, rounds int) (s Spread, hits int) {
-	perLookup := make([]float64, rounds)
+// lookUp looks the trace up one by one and in batches, in turns, round after round, the first one unmeasured.
+func lookUp(index *classifier.Index[int], keys []packet.Key, rounds int) (alone, together Spread, hits int) {
+	var each [2][]float64
+	b := newBatches(index)
 	for i := -1; i < rounds; i++ {
 		began := time.Now()
 		hits = 0
@@ -129,26 +135,54 @@ func lookUp(index *classifier.Index[int], keys []packet.Key, rounds int) (s Spre
 				hits++
 			}
 		}
+		middle := time.Now()
+		for at := 0; at < len(keys); at += Batch {
+			b.lookUp(keys[at:min(at+Batch, len(keys))])
+		}
 		if i >= 0 {
-			perLookup[i] = float64(time.Since(began).Nanoseconds()) / float64(len(keys))
+			each[0] = append(each[0], float64(middle.Sub(began).Nanoseconds())/float64(len(keys)))
+			each[1] = append(each[1], float64(time.Since(middle).Nanoseconds())/float64(len(keys)))
 		}
 	}
-	slices.Sort(perLookup)
-	return Spread{Median: perLookup[rounds/2], Min: perLookup[0], Max: perLookup[rounds-1], Rounds: rounds}, hits
+	return spreadOf(each[0]), spreadOf(each[1]), hits
+}
+
+func spreadOf(samples []float64) Spread {
+	slices.Sort(samples)
+	n := len(samples)
+	return Spread{Median: samples[n/2], Min: samples[0], Max: samples[n-1], Rounds: n}
+}
+
+// batches looks up at most Batch packets together.
+type batches struct {
+	index  finder
+	values [Batch]int
+	found  [Batch]bool
+}
+
+func newBatches(index finder) *batches { return &batches{index: index} }
+
+func (b *batches) lookUp(keys []packet.Key) {
+	b.index.LookupBatch(keys, b.values[:], b.found[:])
 }
 
 // finder is what verify doubts.
 type finder interface {
 	Lookup(k *packet.Key) (value int, ok bool)
+	LookupBatch(keys []packet.Key, values []int, found []bool)
 }
 
-// verify holds the answers for the first packets of the trace to the linear truth.
+// verify holds the answers for the first packets of the trace, alone and in batches, to the linear truth.
 func verify(index finder, entries []classifier.Entry[int], keys []packet.Key, only int) *Check {
 	if only > 0 && only < len(keys) {
 		keys = keys[:only]
 	}
 	c := &Check{Packets: len(keys)}
+	b := newBatches(index)
 	for i := range keys {
+		if i%Batch == 0 {
+			b.lookUp(keys[i:min(i+Batch, len(keys))])
+		}
 		want := -1
 		for e := range entries {
 			if entries[e].Filter.Match(&keys[i]) {
@@ -156,7 +190,8 @@ func verify(index finder, entries []classifier.Entry[int], keys []packet.Key, on
 				break
 			}
 		}
-		if got, ok := index.Lookup(&keys[i]); ok != (want >= 0) || ok && got != entries[want].Value {
+		right := func(got int, ok bool) bool { return ok == (want >= 0) && (!ok || got == entries[want].Value) }
+		if !right(index.Lookup(&keys[i])) || !right(b.values[i%Batch], b.found[i%Batch]) {
 			c.Wrong++
 		}
 	}

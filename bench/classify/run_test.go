@@ -44,8 +44,10 @@ func TestRunOnFiles(t *testing.T) {
 	if r.Rules != 3 || r.HostPairs != 1 || r.Packets != 3 || r.Hits != 3 || r.Verified.Packets != 3 || r.Verified.Wrong != 0 || r.MemoryBytes == 0 || r.Lookup.Rounds != 3 {
 		t.Errorf("%+v", r)
 	}
-	if r.Lookup.Min <= 0 || r.Lookup.Median < r.Lookup.Min || r.Lookup.Max < r.Lookup.Median || r.Machine.Go == "" {
-		t.Errorf("%+v", r)
+	for _, s := range []Spread{r.Lookup, r.Together} {
+		if s.Min <= 0 || s.Median < s.Min || s.Max < s.Median || s.Rounds != 3 || r.Machine.Go == "" || r.Batch != Batch {
+			t.Errorf("%+v", r)
+		}
 	}
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -55,7 +57,7 @@ func TestRunOnFiles(t *testing.T) {
 	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(back, r) {
 		t.Errorf("%s: %v", text, err)
 	}
-	for _, field := range []string{"ns_per_lookup", "build_ns", "memory_bytes", "machine", "schema"} {
+	for _, field := range []string{"ns_per_lookup", "ns_per_lookup_batch", "batch", "build_ns", "memory_bytes", "machine", "schema"} {
 		if !strings.Contains(string(text), `"`+field+`"`) {
 			t.Errorf("no %s in %s", field, text)
 		}
@@ -164,11 +166,26 @@ type liar struct{}
 
 func (liar) Lookup(*packet.Key) (int, bool) { return 0, false }
 
+func (liar) LookupBatch(keys []packet.Key, _ []int, found []bool) { clear(found[:len(keys)]) }
+
+// fickle lies in batches only.
+type fickle struct{ *classifier.Index[int] }
+
+func (fickle) LookupBatch(keys []packet.Key, values []int, found []bool) {
+	liar{}.LookupBatch(keys, values, found)
+}
+
 func TestVerifyFindsWrongAnswers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	entries := Pairs(50, rng)
-	if c := verify(liar{}, entries, MakeTrace(entries, 40, rng), 0); c.Wrong != 40 {
-		t.Errorf("%+v", c)
+	index := classifier.Build(entries)
+	for name, c := range map[string]struct {
+		index finder
+		wrong int
+	}{"always": {liar{}, 40}, "in batches": {fickle{index}, 40}, "never": {index, 0}} {
+		if got := verify(c.index, entries, MakeTrace(entries, 40, rng), 0); got.Wrong != c.wrong {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 

@@ -43,6 +43,9 @@ type goal struct {
 	scale     float64
 	decimals  int
 	value     func(r *Results) (Measured, error)
+	// beside is another figure in the same unit, which is told and not judged, and besides is what it is of; nil: there is none.
+	beside  func(r *Results) (Measured, error)
+	besides string
 }
 
 // Row is a goal with its figure.
@@ -53,8 +56,10 @@ type Row struct {
 	Aim   string    `json:"aim"`
 	Value *Measured `json:"measured,omitempty"` // in the unit of the limits
 	Text  string    `json:"text"`
-	Met   Met       `json:"met"`
-	Why   string    `json:"why,omitempty"` // it was not measured
+	// Beside is another figure that the text tells; it is not judged.
+	Beside *Measured `json:"beside,omitempty"`
+	Met    Met       `json:"met"`
+	Why    string    `json:"why,omitempty"` // it was not measured
 }
 
 // Met is how far a goal is reached.
@@ -84,6 +89,19 @@ func (g goal) reaches(v, limit float64) bool {
 	return v <= limit
 }
 
+// scaled brings a figure into the goal's unit.
+func (g goal) scaled(v *Measured) *Measured {
+	if g.scale != 0 {
+		v.Median, v.Min, v.Max = v.Median*g.scale, v.Min*g.scale, v.Max*g.scale
+	}
+	return v
+}
+
+func (g goal) text(v Measured) string {
+	figure := strings.TrimSpace(fmt.Sprintf("%.*f %s", g.decimals, v.Median, g.unit))
+	return fmt.Sprintf("%s (%.*f – %.*f)", figure, g.decimals, v.Min, g.decimals, v.Max)
+}
+
 // row judges one goal.
 func (g goal) row(r *Results) Row {
 	row := Row{Goal: g.name, Part: g.part, Must: g.limit(g.must), Aim: "–", Met: Unmeasured, Text: "–"}
@@ -99,12 +117,14 @@ func (g goal) row(r *Results) Row {
 		row.Why = err.Error()
 		return row
 	}
-	if g.scale != 0 {
-		v.Median, v.Min, v.Max = v.Median*g.scale, v.Min*g.scale, v.Max*g.scale
+	row.Value = g.scaled(&v)
+	row.Text = g.text(v)
+	if g.beside != nil {
+		if b, err := g.beside(r); err == nil {
+			row.Beside = g.scaled(&b)
+			row.Text += "; " + g.besides + " " + g.text(b)
+		}
 	}
-	row.Value = &v
-	figure := strings.TrimSpace(fmt.Sprintf("%.*f %s", g.decimals, v.Median, g.unit))
-	row.Text = fmt.Sprintf("%s (%.*f – %.*f)", figure, g.decimals, v.Min, g.decimals, v.Max)
 	switch {
 	case !g.noAim && g.reaches(v.Median, g.aim):
 		row.Met = AimMet

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goipsec/goipsec/bench/classify"
 	"github.com/goipsec/goipsec/bench/measure"
 	"github.com/goipsec/goipsec/bench/plot"
 )
@@ -77,14 +78,15 @@ func (r *Results) table(p Part) interface{ Markdown(w io.Writer) error } {
 
 // lookups is a row for each set of filters.
 func (r *Results) lookups() measure.Grid {
-	g := measure.Grid{Head: []string{"filters", "ns a look-up", "build, ms", "bytes a filter", "µs a change"}}
+	g := measure.Grid{Head: []string{"filters", "ns a look-up", "32 packets together", "build, ms", "bytes a filter", "µs a change"}}
 	for _, name := range slices.Sorted(maps.Keys(r.Classify)) {
 		c := r.Classify[name]
 		change := "–"
 		if c.Changes != nil {
 			change = c.Changes.Each.Times(1e-3).Text(1)
 		}
-		g.Rows = append(g.Rows, []string{name, fmt.Sprintf("%.0f (%.0f – %.0f)", c.Lookup.Median, c.Lookup.Min, c.Lookup.Max), fmt.Sprintf("%.0f", float64(c.BuildNS)/1e6), fmt.Sprintf("%.0f", c.PerRule), change})
+		ns := func(s classify.Spread) string { return fmt.Sprintf("%.0f (%.0f – %.0f)", s.Median, s.Min, s.Max) }
+		g.Rows = append(g.Rows, []string{name, ns(c.Lookup), ns(c.Together), fmt.Sprintf("%.0f", float64(c.BuildNS)/1e6), fmt.Sprintf("%.0f", c.PerRule), change})
 	}
 	return g
 }

@@ -193,7 +193,7 @@ func (r *Results) classify(ctx context.Context, o Options) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		fmt.Fprintf(o.Progress, "%s: %.0f ns a look-up\n", name, res.Lookup.Median)
+		fmt.Fprintf(o.Progress, "%s: %.0f ns a look-up, %.0f of %d packets together\n", name, res.Lookup.Median, res.Together.Median, res.Batch)
 		r.Classify[name] = &res
 	}
 	return nil

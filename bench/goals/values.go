@@ -161,28 +161,34 @@ func (r *Results) set(name string) (*classify.Result, error) {
 	return nil, errors.New("the ClassBench sets were not there: name the directory that has acl1_10k.rules and its like (--classbench)")
 }
 
+// alone is the time of a look-up by itself, together that of one in a batch of classify.Batch, as the data plane looks up where there are many filters.
+func alone(c *classify.Result) classify.Spread    { return c.Lookup }
+func together(c *classify.Result) classify.Spread { return c.Together }
+
 // lookup is the time of a look-up in one set of filters.
-func lookup(set string) func(r *Results) (Measured, error) {
+func lookup(set string, how func(*classify.Result) classify.Spread) func(r *Results) (Measured, error) {
 	return func(r *Results) (Measured, error) {
 		c, err := r.set(set)
 		if err != nil {
 			return Measured{}, err
 		}
-		return span(c.Lookup, 1), nil
+		return span(how(c), 1), nil
 	}
 }
 
-// growth is the time of a look-up among a million filters over that among ten thousand that were grown alike.
-func growth(r *Results) (Measured, error) {
-	few, err := r.set(grownFew)
-	if err != nil {
-		return Measured{}, err
+// growth is the time of a look-up among a million filters over that among ten thousand that were grown alike, both by the same method.
+func growth(how func(*classify.Result) classify.Spread) func(r *Results) (Measured, error) {
+	return func(r *Results) (Measured, error) {
+		few, err := r.set(grownFew)
+		if err != nil {
+			return Measured{}, err
+		}
+		many, err := r.set(grownMillion)
+		if err != nil {
+			return Measured{}, err
+		}
+		return span(how(many), how(few).Median), nil
 	}
-	many, err := r.set(grownMillion)
-	if err != nil {
-		return Measured{}, err
-	}
-	return span(many.Lookup, few.Lookup.Median), nil
 }
 
 // change is the time of an insertion or deletion among a million filters.
