@@ -68,10 +68,10 @@ func (b *Bundle) maxPayload(mtu, hlen int) int {
 
 // pathMTU is what the outer path carries now.
 func (o *outbound) pathMTU(b *Bundle) int {
-	if m := b.outermost().PMTU(o.now); m > 0 && m < b.MTU {
+	if m := b.outermost().PMTU(o.now); m > 0 && m < int(b.MTU) {
 		return m
 	}
-	return b.MTU
+	return int(b.MTU)
 }
 
 // plan frames pkt for b. ok is false, counted, if b cannot carry it.
@@ -223,15 +223,15 @@ func (o *outbound) writeHeader(buf []byte, f *plan, pkt []byte) {
 // mayFragment reports whether the administrator wants the outer datagrams of a tunnel without the don't-fragment flag (RFC 4301 §8.1, "clear").
 // Deviation: in UDP the flag is set unless it is cleared so, even where the inner one is not: the path's MTU is learned either way.
 func (b *Bundle) mayFragment() bool {
-	return b.DF == "clear" && b.Mode == suite.Tunnel && b.Outer.Remote.Addr().Is4()
+	return b.DF == ClearDF && b.Mode == suite.Tunnel && b.Outer.Remote.Addr().Is4()
 }
 
 // df is the outer don't-fragment flag for the packet whose header is parsed.
 func (o *outbound) df(b *Bundle) bool {
 	switch b.DF {
-	case "set":
+	case SetDF:
 		return true
-	case "clear":
+	case ClearDF:
 		return false
 	}
 	return o.header.DF

@@ -9,7 +9,7 @@ import (
 // InnerMTU is the largest datagram, in bytes and without options or extension headers, that b carries whole at now: what is left of the path's MTU as far
 // as that is known.
 func (b *Bundle) InnerMTU(now time.Time) int {
-	mtu, ip := b.MTU, ipHeaderLen(b.Outer.Remote.Addr())
+	mtu, ip := int(b.MTU), ipHeaderLen(b.Outer.Remote.Addr())
 	if m := b.outermost().PMTU(now); m > 0 && m < mtu {
 		mtu = m
 	}

@@ -53,24 +53,42 @@ type entry struct {
 // MaxPairs bounds the pairs of hosts under one transport filter.
 const MaxPairs = 4096
 
-// Bundle is what protects the packets of an entry: ESP, AH, or ESP inside AH.
+// Bundle is what protects the packets of an entry: ESP, AH, or ESP inside AH. The order of its fields keeps it small: there may be a hundred thousand.
 type Bundle struct {
 	// ESP and AH are the outbound SAs; one of them may be nil.
 	ESP, AH *sa.Outbound
-	Mode    suite.Mode
 	// Config is that of the outermost SA: its addresses are the outer ones.
 	Outer *sa.OutboundConfig
-	// MTU is the outer path's MTU in bytes when the bundle was made; a smaller one learned later lies in the SA.
-	MTU int
-	// DF says what happens to the don't-fragment flag of an IPv4 tunnel header: "copy" (or ""), "set", "clear" (RFC 4301 §8.1).
-	DF string
 	// Child names the negotiated child SA.
-	Child uint64
-	// Queue is the number of the worker that it is for, if the filter is a tunnel's. It serves those that have none too.
-	Queue int
-
+	Child  uint64
 	socket *Socket // UDP encapsulation
-	shared bool    // more than one worker uses it; written while all pause
+	// MTU is the outer path's MTU in bytes when the bundle was made; a smaller one learned later lies in the SA.
+	MTU  int32
+	Mode suite.Mode
+	DF   DF
+	// Queue is the number of the worker that it is for, if the filter is a tunnel's. It serves those that have none too.
+	Queue  uint8
+	shared bool // more than one worker uses it; written while all pause
+}
+
+// DF is what happens to the don't-fragment flag of an IPv4 tunnel header (RFC 4301 §8.1).
+type DF uint8
+
+const (
+	CopyDF DF = iota
+	SetDF
+	ClearDF
+)
+
+// DFOf is what the word of a policy stands for: "copy" (or ""), "set" or "clear".
+func DFOf(word string) DF {
+	switch word {
+	case "set":
+		return SetDF
+	case "clear":
+		return ClearDF
+	}
+	return CopyDF
 }
 
 func (b *Bundle) outermost() *sa.Outbound {

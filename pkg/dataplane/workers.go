@@ -72,7 +72,7 @@ func (list tunnelSAs) of(worker int) *Bundle {
 
 // with returns a copy with b in its place, and what was there; without with nothing in the place of a child.
 func (list tunnelSAs) with(b *Bundle) tunnelSAs {
-	next := make(tunnelSAs, max(len(list), b.Queue+1))
+	next := make(tunnelSAs, max(len(list), int(b.Queue)+1))
 	copy(next, list)
 	next[b.Queue] = b
 	return next

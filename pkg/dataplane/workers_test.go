@@ -83,7 +83,7 @@ func (c *crew) install(t *testing.T, queue int, spi uint32) {
 	seal, _ := sealer(t, spi)
 	out := sa.NewOutbound(sa.OutboundConfig{SPI: spi, Protocol: suite.ESP, Mode: suite.Tunnel, Sealer: seal, Local: netip.AddrPortFrom(c.w.a.addr[0], 4500),
 		Remote: netip.AddrPortFrom(c.w.b.addr[0], 4500)}, c.w.now)
-	if !c.Install("f", Pair{}, &Bundle{Mode: suite.Tunnel, MTU: 1500, Child: uint64(spi), ESP: out, Outer: out.Config(), Queue: queue}) {
+	if !c.Install("f", Pair{}, &Bundle{Mode: suite.Tunnel, MTU: 1500, Child: uint64(spi), ESP: out, Outer: out.Config(), Queue: uint8(queue)}) {
 		t.Fatal("the SA was not installed")
 	}
 }

@@ -246,7 +246,7 @@ func (w *world) pair(from, to *side, s setup, f classifier.Filter, spi uint32) {
 	if mtu == 0 {
 		mtu = 1500
 	}
-	b := &Bundle{Mode: s.mode, MTU: mtu, Child: 1, DF: s.df}
+	b := &Bundle{Mode: s.mode, MTU: int32(mtu), Child: 1, DF: DFOf(s.df)}
 	outer, inner := s.life, s.life
 	if s.ah {
 		inner = s.inside

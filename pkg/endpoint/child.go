@@ -41,7 +41,7 @@ func (c *child) pair() dataplane.Pair {
 // Errors are algorithms that are not there and keys of a wrong length; nothing is installed.
 func buildChild(info *isakmp.ChildSA, rule *policy.Rule, pathMTU int, now time.Time) (*child, error) {
 	c := &child{info: info, rule: rule, since: now, manual: rule.Manual != nil, mtu: pathMTU,
-		bundle: &dataplane.Bundle{Mode: info.Mode, MTU: pathMTU, DF: rule.Peer.CopyDF, Child: info.ID, Queue: info.Queue}}
+		bundle: &dataplane.Bundle{Mode: info.Mode, MTU: int32(pathMTU), DF: dataplane.DFOf(rule.Peer.CopyDF), Child: info.ID, Queue: uint8(info.Queue)}}
 	var authenticated bool // by an AH that covers the ESP
 	for i := range info.Protocols {
 		authenticated = authenticated || info.Protocols[i].Protocol == suite.AH

@@ -46,17 +46,14 @@ type InboundConfig struct {
 //  5. The caller parses what is inside and asks Fits.
 type Inbound struct {
 	config  InboundConfig
-	created time.Time
+	created instant
 	parts   [4]prefetch.Part // of the Opener, and the window
 
 	mu       sync.Mutex
 	run      inboundRun
 	window   window
-	noReplay bool   // anti-replay is off; the window has nothing but its right edge
-	passed   bool   // a packet did, in this run
 	failures uint32 // wrong ICVs in a row (for resynchronisation)
 	soft     atomic.Bool
-	spare    *[]byte // copy of a packet that is tried under several sequence numbers; nil until there was one
 
 	packets, bytes, highest atomic.Uint64
 	drops                   atomic.Pointer[dropCounts] // nil until there was one; made under mu
@@ -88,7 +85,7 @@ func NewInbound(c InboundConfig, now time.Time) *Inbound {
 	if size == 0 || size < 0 && c.ESN {
 		size = DefaultWindow
 	}
-	i := &Inbound{config: c, created: now, noReplay: size < 0, window: newWindow(size, c.HighestSequence)}
+	i := &Inbound{config: c, created: instantOf(now), window: newWindow(size, c.HighestSequence)}
 	for n, p := range partsOf(c.Opener) {
 		i.parts[n] = p
 	}
@@ -101,13 +98,12 @@ func NewInbound(c InboundConfig, now time.Time) *Inbound {
 // Begin takes the SA for a run of packets that arrived at one time. End it.
 func (i *Inbound) Begin(now time.Time) {
 	i.mu.Lock()
-	i.run.age = now.Sub(i.created)
+	i.run.age = i.created.until(now)
 }
 
 // End ends a run and makes its counters seen.
 func (i *Inbound) End() {
-	if i.passed {
-		i.passed = false
+	if i.run.packets != i.packets.Load() {
 		i.packets.Store(i.run.packets)
 		i.bytes.Store(i.run.bytes)
 		i.highest.Store(i.window.top)
@@ -135,7 +131,6 @@ func (i *Inbound) OpenNext(pkt []byte, hlen int) (off, n int, next uint8, fresh 
 	}
 	i.run.packets++
 	i.run.bytes += uint64(n)
-	i.passed = true
 	return off, n, next, fresh, nil
 }
 
@@ -171,7 +166,7 @@ func (i *Inbound) State() State {
 
 // sequence returns the packet's 64-bit sequence number if the window would have it.
 func (i *Inbound) sequence(low uint32) (uint64, error) {
-	if i.noReplay {
+	if i.window.off {
 		return uint64(low), nil
 	}
 	seq := uint64(low)
@@ -186,7 +181,7 @@ func (i *Inbound) sequence(low uint32) (uint64, error) {
 
 // accept moves the window after the ICV was found right.
 func (i *Inbound) accept(seq uint64) (fresh bool) {
-	if i.noReplay {
+	if i.window.off {
 		// Deviation: without a window the edge is only a hint for NAT rebinding and for status.
 		fresh = seq > i.window.top
 		i.window.top = max(i.window.top, seq)
@@ -209,7 +204,7 @@ func (i *Inbound) SetRemote(peer netip.AddrPort) { i.remote.Store(&peer) }
 
 // Check says where the SA stands at now.
 func (i *Inbound) Check(now time.Time) State {
-	return i.config.Lifetime.state(now.Sub(i.created), i.bytes.Load(), i.highest.Load())
+	return i.config.Lifetime.state(i.created.until(now), i.bytes.Load(), i.highest.Load())
 }
 
 // SoftOnce returns true the first time it is called, so that a successor is asked for once.

@@ -35,12 +35,11 @@ type OutboundConfig struct {
 //  5. The counters; after the run Unlock.
 type Outbound struct {
 	config  OutboundConfig
-	created time.Time
+	created instant
 	direct  DirectSealer // nil if the Sealer is none
-	trailer int32        // what direct needs behind a payload
 	parts   [3]prefetch.Part
-	dead    atomic.Bool // Check found it past its hard time
-	soft    atomic.Bool
+	trailer int32         // what direct needs behind a payload
+	marks   atomic.Uint32 // dead, renewed
 
 	mu  sync.Mutex
 	run outboundRun
@@ -54,13 +53,19 @@ type Outbound struct {
 	pmtu   pathMTU
 }
 
+// Marks of an outbound SA.
+const (
+	dead    = 1 << iota // Check found it past its hard time
+	renewed             // SoftOnce has returned true
+)
+
 // outboundRun is what a run of packets changes, guarded by the lock. Others see it when the lock is given back: an atomic store a packet
 // would cost as much as everything else that is done here for one.
-type outboundRun struct{ seq, bytes, wasted uint64 }
+type outboundRun struct{ seq, bytes uint64 }
 
 // NewOutbound makes an outbound SA that is born now.
 func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
-	o := &Outbound{config: c, created: now, parts: partsOf(c.Sealer)}
+	o := &Outbound{config: c, created: instantOf(now), parts: partsOf(c.Sealer)}
 	if d, ok := c.Sealer.(DirectSealer); ok {
 		o.direct, o.trailer = d, int32(d.MaxTrailer())
 	}
@@ -86,9 +91,6 @@ func (o *Outbound) Lock() { o.mu.Lock() }
 func (o *Outbound) Unlock() {
 	o.seq.Store(o.run.seq)
 	o.bytes.Store(o.run.bytes)
-	if o.run.wasted != 0 {
-		o.wasted.Store(o.run.wasted)
-	}
 	o.mu.Unlock()
 }
 
@@ -100,7 +102,7 @@ func (o *Outbound) Next() (seq uint64, err error) {
 		return 0, ErrSequenceExhausted
 	}
 	l := &o.config.Lifetime
-	if o.dead.Load() || reached(o.run.bytes, l.HardBytes) || reached(seq, l.HardPackets) {
+	if o.marks.Load()&dead != 0 || reached(o.run.bytes, l.HardBytes) || reached(seq, l.HardPackets) {
 		return 0, ErrHardLimit
 	}
 	o.run.seq = seq + 1
@@ -134,7 +136,7 @@ func (o *Outbound) SealFrom(pkt []byte, hlen int, src []byte, n int, next uint8)
 // sealed counts a packet with n bytes of payload, and a sequence number that was wasted if err says so.
 func (o *Outbound) sealed(err error, n int) error {
 	if err != nil {
-		o.run.wasted++
+		o.wasted.Add(1)
 		return ErrSeal
 	}
 	o.run.bytes += uint64(n)
@@ -153,7 +155,7 @@ func (o *Outbound) SetRemote(peer netip.AddrPort) { o.remote.Store(&peer) }
 // Check says where the SA stands at now. Past the hard limit it also ends the SA: Next will refuse. Call it before each run of packets,
 // for the lifetime in seconds is looked at here only (an SA may have expired while the host slept). It is also how the SA learns when it was last used.
 func (o *Outbound) Check(now time.Time) State {
-	age := now.Sub(o.created)
+	age := o.created.until(now)
 	seq := o.seq.Load()
 	if o.seen.Swap(seq) != seq {
 		o.used.Store(int64(age))
@@ -163,16 +165,18 @@ func (o *Outbound) Check(now time.Time) State {
 		state = Hard
 	}
 	if state == Hard {
-		o.dead.Store(true)
+		o.marks.Or(dead)
 	}
 	return state
 }
 
 // SoftOnce returns true the first time it is called, so that a successor is asked for once.
-func (o *Outbound) SoftOnce() bool { return !o.soft.Load() && o.soft.CompareAndSwap(false, true) }
+func (o *Outbound) SoftOnce() bool {
+	return o.marks.Load()&renewed == 0 && o.marks.Or(renewed)&renewed == 0
+}
 
 // Rearm lets SoftOnce return true once more, after an attempt to make a successor failed.
-func (o *Outbound) Rearm() { o.soft.Store(false) }
+func (o *Outbound) Rearm() { o.marks.And(^uint32(renewed)) }
 
 // SetPMTU lowers the path MTU (bytes of outer packet) to mtu, but not below 576 (IPv4) or 1280 (IPv6), and reports whether that changed it.
 // The caller has made sure that the message quotes a packet of this SA (see Sent).

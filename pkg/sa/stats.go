@@ -25,7 +25,7 @@ func (o *Outbound) Stats(now time.Time) Stats {
 	seq := o.seq.Load()
 	return Stats{
 		Packets: seq - o.config.FirstSequence - o.wasted.Load(), Bytes: o.bytes.Load(), Sequence: seq,
-		Age: now.Sub(o.created), LastUsed: lastUsed(o.created, o.used.Load()),
+		Age: o.created.until(now), LastUsed: lastUsed(o.created, o.used.Load(), now),
 	}
 }
 
@@ -33,7 +33,7 @@ func (o *Outbound) Stats(now time.Time) Stats {
 func (i *Inbound) Stats(now time.Time) Stats {
 	s := Stats{
 		Packets: i.packets.Load(), Bytes: i.bytes.Load(), Sequence: i.highest.Load(),
-		Age: now.Sub(i.created), LastUsed: lastUsed(i.created, i.used.Load()),
+		Age: i.created.until(now), LastUsed: lastUsed(i.created, i.used.Load(), now),
 	}
 	if d := i.drops.Load(); d != nil {
 		for r := range d {
@@ -43,13 +43,21 @@ func (i *Inbound) Stats(now time.Time) Stats {
 	return s
 }
 
-// lastUsed turns nanoseconds since the SA's birth, 0 for never, into a time.
-func lastUsed(created time.Time, after int64) time.Time {
+// lastUsed turns nanoseconds since the SA's birth, 0 for never, into a time like now.
+func lastUsed(created instant, after int64, now time.Time) time.Time {
 	if after == 0 {
 		return time.Time{}
 	}
-	return created.Add(time.Duration(after))
+	return time.Unix(0, int64(created)+after).In(now.Location())
 }
+
+// instant is a time in the third of the memory: nanoseconds of the Unix epoch.
+type instant int64
+
+func instantOf(t time.Time) instant { return instant(t.UnixNano()) }
+
+// until is how long after i now is.
+func (i instant) until(now time.Time) time.Duration { return time.Duration(instantOf(now) - i) }
 
 // formatSA prints what may be known of an SA.
 func formatSA(w io.Writer, direction string, p suite.Protocol, spi uint32) {

@@ -11,18 +11,20 @@ const (
 // each have a bit that is set once it was received. The bits lie in a ring of words, as many as the size needs, rounded up to a power of two.
 type window struct {
 	top  uint64
-	size uint64
 	bits []uint64
+	size uint32
+	off  bool // anti-replay is off: there is nothing but the right edge
 }
 
-// newWindow makes a window; size is clamped to [MinWindow, MaxWindow]. Numbers up to top count as received.
+// newWindow makes a window; size is clamped to [MinWindow, MaxWindow], and a negative one means off. Numbers up to top count as received.
 func newWindow(size int, top uint64) window {
+	off := size < 0
 	size = min(max(size, MinWindow), MaxWindow)
 	words := uint64(1)
 	for words*64 < uint64(size) {
 		words <<= 1
 	}
-	w := window{size: uint64(size), bits: make([]uint64, words)}
+	w := window{size: uint32(size), off: off, bits: make([]uint64, words)}
 	w.restart(top)
 	return w
 }
@@ -45,7 +47,7 @@ func (w *window) check(seq uint64) error {
 		return ErrSequenceZero
 	case seq > w.top:
 		return nil
-	case w.top-seq >= w.size:
+	case w.top-seq >= uint64(w.size):
 		return ErrTooOld
 	case w.bits[(seq>>6)&w.mask()]&(1<<(seq&63)) != 0:
 		return ErrReplayed
@@ -88,14 +90,14 @@ func (w *window) clear(from, to uint64) {
 // that would lie beyond 2^64.
 func (w *window) infer(low uint32) (seq uint64, ok bool) {
 	th, tl := uint32(w.top>>32), uint32(w.top)
-	bottom := tl - uint32(w.size) + 1 // wraps in case B, as the appendix means it to
+	bottom := tl - w.size + 1 // wraps in case B, as the appendix means it to
 	switch {
-	case uint64(tl) >= w.size-1 && low < bottom: // case A, behind the window: the next subspace
+	case tl >= w.size-1 && low < bottom: // case A, behind the window: the next subspace
 		if th == 1<<32-1 {
 			return 0, false
 		}
 		th++
-	case uint64(tl) < w.size-1 && low >= bottom && th > 0: // case B, before the turn. With th = 0 there is no subspace before it.
+	case tl < w.size-1 && low >= bottom && th > 0: // case B, before the turn. With th = 0 there is no subspace before it.
 		th--
 	}
 	return uint64(th)<<32 | uint64(low), true

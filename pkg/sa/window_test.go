@@ -95,7 +95,7 @@ func TestD7EachNumberOnce(t *testing.T) {
 }
 
 func TestWindowSizesAreClamped(t *testing.T) {
-	for given, want := range map[int]uint64{-5: MinWindow, 0: MinWindow, 1: MinWindow, 31: MinWindow, 32: 32, 65536: 65536, 1 << 40: MaxWindow} {
+	for given, want := range map[int]uint32{-5: MinWindow, 0: MinWindow, 1: MinWindow, 31: MinWindow, 32: 32, 65536: 65536, 1 << 40: MaxWindow} {
 		w := newWindow(given, 0)
 		if w.size != want || len(w.bits) > 2*MaxWindow/64 {
 			t.Errorf("size %d became %d with %d words", given, w.size, len(w.bits))
