@@ -23,7 +23,7 @@ func testRand(seed uint64) io.Reader {
 }
 
 func inbound(spi uint32, p suite.Protocol) *Inbound {
-	return NewInbound(InboundConfig{SPI: spi, Protocol: p}, time.Time{})
+	return NewInbound(InboundConfig{SPI: spi, Protocol: p}, time.Unix(1e9, 0))
 }
 
 // The database is a map from SPI to SA, whatever is done to it. D18: an SPI that is not there finds nothing.
@@ -291,7 +291,7 @@ func TestF18Concurrency(t *testing.T) {
 					return true
 				})
 				for i := range db.All {
-					i.Stats(time.Time{})
+					i.Stats(time.Unix(1e9, 0))
 				}
 			}
 		})

@@ -91,6 +91,7 @@ func TestOutboundToInbound(t *testing.T) {
 	}
 	o.Check(birth.Add(time.Minute))
 	sent, got := o.Stats(birth.Add(time.Hour)), i.Stats(birth.Add(time.Hour))
+	sent.LastUsed, got.LastUsed = sent.LastUsed.UTC(), got.LastUsed.UTC()
 	want := sa.Stats{Packets: 10, Bytes: 45, Sequence: 10, Age: time.Hour, LastUsed: birth.Add(time.Minute)}
 	if sent != want {
 		t.Errorf("outbound %+v, want %+v", sent, want)
@@ -100,7 +101,7 @@ func TestOutboundToInbound(t *testing.T) {
 		t.Errorf("inbound %+v, want %+v", got, want)
 	}
 	o.Check(birth.Add(2 * time.Minute))
-	if last := o.Stats(birth).LastUsed; last != birth.Add(time.Minute) {
+	if last := o.Stats(birth).LastUsed; !last.Equal(birth.Add(time.Minute)) {
 		t.Errorf("an idle SA was last used at %v", last)
 	}
 	if _, i := ends(t, sa.OutboundConfig{}, sa.InboundConfig{}); !i.Stats(birth).LastUsed.IsZero() {

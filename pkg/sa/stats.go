@@ -3,6 +3,7 @@ package sa
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/suite"
@@ -25,7 +26,7 @@ func (o *Outbound) Stats(now time.Time) Stats {
 	seq := o.seq.Load()
 	return Stats{
 		Packets: seq - o.config.FirstSequence - o.wasted.Load(), Bytes: o.bytes.Load(), Sequence: seq,
-		Age: o.created.until(now), LastUsed: lastUsed(o.created, o.used.Load(), now),
+		Age: o.created.until(now), LastUsed: lastUsed(o.created, o.used.Load()),
 	}
 }
 
@@ -33,7 +34,7 @@ func (o *Outbound) Stats(now time.Time) Stats {
 func (i *Inbound) Stats(now time.Time) Stats {
 	s := Stats{
 		Packets: i.packets.Load(), Bytes: i.bytes.Load(), Sequence: i.highest.Load(),
-		Age: i.created.until(now), LastUsed: lastUsed(i.created, i.used.Load(), now),
+		Age: i.created.until(now), LastUsed: lastUsed(i.created, i.used.Load()),
 	}
 	if d := i.drops.Load(); d != nil {
 		for r := range d {
@@ -43,21 +44,29 @@ func (i *Inbound) Stats(now time.Time) Stats {
 	return s
 }
 
-// lastUsed turns nanoseconds since the SA's birth, 0 for never, into a time like now.
-func lastUsed(created instant, after int64, now time.Time) time.Time {
+// lastUsed turns nanoseconds since the SA's birth, 0 for never, into a time.
+func lastUsed(created instant, after int64) time.Time {
 	if after == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, int64(created)+after).In(now.Location())
+	return first.at.Add(time.Duration(int64(created) + after))
 }
 
-// instant is a time in the third of the memory: nanoseconds of the Unix epoch.
-type instant int64
+// instant is a time in a third of the memory: what has passed since the first SA of this process was born.
+type instant time.Duration
 
-func instantOf(t time.Time) instant { return instant(t.UnixNano()) }
+var first struct {
+	born sync.Once
+	at   time.Time
+}
 
-// until is how long after i now is.
-func (i instant) until(now time.Time) time.Duration { return time.Duration(instantOf(now) - i) }
+func instantOf(t time.Time) instant {
+	first.born.Do(func() { first.at = t })
+	return instant(t.Sub(first.at))
+}
+
+// until is how long after i, the time of an SA, now is.
+func (i instant) until(now time.Time) time.Duration { return now.Sub(first.at) - time.Duration(i) }
 
 // formatSA prints what may be known of an SA.
 func formatSA(w io.Writer, direction string, p suite.Protocol, spi uint32) {
