@@ -110,42 +110,37 @@ mixed:
 	CMPQ          n+24(FP), $VECTORSPAY
 	JB            ready
 
-	// The powers of r, in the order of LIMBS8: 8 4 7 3 6 2 5 1, then 16 12 15 11 14 10 13 9.
+	// The powers of r, in the order of LIMBS8. The first four come sooner as one number: 4 4 3 3 2 2 1 1.
 	LOADMASKS
-	MOVL         $44, DX
-	BZHIQ        DX, R10, AX
-	VPBROADCASTQ AX, Z16
-	SHRQ         $44, R11, R10
-	BZHIQ        DX, R10, R10
-	VPBROADCASTQ R10, Z17
-	SHRQ         $24, R11
-	VPBROADCASTQ R11, Z18
-	VMOVDQA64    Z16, Z25
-	VMOVDQA64    Z17, Z26
-	VMOVDQA64    Z18, Z27
+	XORL R13, R13
+	POWER(0xFF)
+	MULTIPLY
+	POWER(0x30)
+	MULTIPLY
+	POWER(0x0C)
+	MULTIPLY
+	POWER(0x03)
+	MOVQ         key+0(FP), R8
+	VMOVDQA64    Z25, Z16
+	VMOVDQA64    Z26, Z17
+	VMOVDQA64    Z27, Z18
 	KEEP(LIMB8)
-	NOTHING
-	TIMES8
-	CARRY                // 2 everywhere
-	MERGE(0x33)          // 2 2 1 1 2 2 1 1
-	KEEP(LIMB8)
-	MERGED
-	NOTHING
-	TIMES8
-	CARRY                // 4 4 3 3 4 4 3 3
-	MERGE(0x0F)          // 4 4 3 3 2 2 1 1
-	KEEP(LIMB8)
-	MERGED
 	NOTHING
 	TIMES8
 	CARRY                // 8 8 7 7 6 6 5 5
-	MERGE(0x55)
+	MOVL         $0x55, AX
+	KMOVW        AX, K1
+	VMOVDQA64    Z16, K1, Z25
+	VMOVDQA64    Z17, K1, Z26
+	VMOVDQA64    Z18, K1, Z27
 	KEEP(LIMB8)
 	STORE(POWERS8, Z25, Z26, Z27)
-	MERGED
+	VMOVDQA64    Z25, Z16
+	VMOVDQA64    Z26, Z17
+	VMOVDQA64    Z27, Z18
 	NOTHING
 	TIMES8
-	CARRY
+	CARRY                // 16 12 15 11 14 10 13 9
 	KEEP(LIMB16)
 	STORE(POWERS16, Z16, Z17, Z18)
 
@@ -333,14 +328,14 @@ sealed:
 	CMPQ  DI, AX
 	JB    hashed
 
-	// (sum + eight blocks)·r^16 + the next eight blocks·r^8
+	// (sum + eight blocks)·r^16 + the next eight blocks·r^8, of which the second product need not wait for the sum
 pair:
 	LIMBS8(0, Z25, Z31, Z19, Z20, Z21)
 	ADD8
 	LIMBS8(128, Z22, Z31, Z25, Z26, Z27)
 	NOTHING
-	TIMES16
 	PRODUCT(ONE, Z25, Z26, Z27, LIMB8(0), LIMB8(1), LIMB8(2), LIMB8(3), LIMB8(4))
+	PRODUCT(ONE, Z16, Z17, Z18, LIMB16(0), LIMB16(1), LIMB16(2), LIMB16(3), LIMB16(4))
 	CARRY
 	ADDQ $256, R9
 	SUBQ $2, R12
@@ -381,8 +376,8 @@ lastpair:
 	TIMES20(Z30, Z21, Z30)
 	TIMES20(Z31, Z22, Z31)
 	NOTHING
-	PRODUCT(ALL, Z16, Z17, Z18, POWERS16(0), POWERS16(1), POWERS16(2), Z28, Z29)
 	PRODUCT(ALL, Z25, Z26, Z27, POWERS8(0), POWERS8(1), POWERS8(2), Z30, Z31)
+	PRODUCT(ALL, Z16, Z17, Z18, POWERS16(0), POWERS16(1), POWERS16(2), Z28, Z29)
 	ADDQ         $256, R9
 	XORL         R12, R12
 

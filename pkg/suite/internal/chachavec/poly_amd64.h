@@ -81,12 +81,9 @@
 	VPANDQ Z28, Z19, Z16;           \
 	VPADDQ Z22, Z17, Z17
 
-// TIMES8 multiplies the sum by the power that LIMB8 has, TIMES16 by that of LIMB16.
+// TIMES8 multiplies the sum by the power that LIMB8 has.
 #define TIMES8 \
 	PRODUCT(ONE, Z16, Z17, Z18, LIMB8(0), LIMB8(1), LIMB8(2), LIMB8(3), LIMB8(4))
-
-#define TIMES16 \
-	PRODUCT(ONE, Z16, Z17, Z18, LIMB16(0), LIMB16(1), LIMB16(2), LIMB16(3), LIMB16(4))
 
 #define TIMES20(x, y, z) \
 	VPSLLQ $4, x, y;                \
@@ -103,18 +100,20 @@
 	TIMES20(X18, X19, X20);         \
 	VMOVQ X20, at(4)
 
-// MERGE takes some lanes of the sum into Z25 to Z27.
-#define MERGE(lanes) \
-	MOVL      $lanes, AX;           \
-	KMOVW     AX, K1;               \
-	VMOVDQA64 Z16, K1, Z25;         \
-	VMOVDQA64 Z17, K1, Z26;         \
-	VMOVDQA64 Z18, K1, Z27
-
-#define MERGED \
-	VMOVDQA64 Z25, Z16;             \
-	VMOVDQA64 Z26, Z17;             \
-	VMOVDQA64 Z27, Z18
+// POWER splits a power of r, which is one number, into limbs for some lanes of Z25 to Z27.
+#define POWER(lanes) \
+	MOVL         $lanes, AX;        \
+	KMOVW        AX, K1;            \
+	MOVL         $44, DX;           \
+	BZHIQ        DX, R10, AX;       \
+	VPBROADCASTQ AX, K1, Z25;       \
+	MOVQ         R10, R14;          \
+	SHRQ         $44, R11, R14;     \
+	BZHIQ        DX, R14, R14;      \
+	VPBROADCASTQ R14, K1, Z26;      \
+	MOVQ         R11, R15;          \
+	SHRQ         $24, R13, R15;     \
+	VPBROADCASTQ R15, K1, Z27
 
 #define STORE(at, a, b, c) \
 	VMOVDQU64 a, at(0);             \
