@@ -1,4 +1,4 @@
-// ChaCha20 (RFC 8439 §2.3) of four, eight, 16 or 24 blocks at once. doc.go says how they lie in the vectors.
+// ChaCha20 (RFC 8439 §2.3) of 4, 8, 12, 16 or 24 blocks at once. doc.go says how they lie in the vectors.
 
 // HALF is a quarter of the quarter round of §2.1, in every lane.
 #define HALF(x, y, z, n) \
@@ -21,33 +21,47 @@
 #define AD4(n) HALF(Z0, Z4, Z12, n)
 #define CB4(n) HALF(Z8, Z12, Z4, n)
 
-// TURN makes columns of diagonals, or back again. The second row stays: it is the last that is ready.
-#define TURN(k, l) \
-	VPSHUFD $k, Z0, Z0;     \
-	VPSHUFD $l, Z8, Z8;     \
-	VPSHUFD $0x4E, Z12, Z12
+// ROUNDS2ROWS is ROUNDS2 where there are rows. TURN makes columns of diagonals, or back again. The second row stays: it is the last that
+// is ready.
+#define ROUNDS2ROWS(AD, CB, ADNEXT, CBNEXT, a, c, d) \
+	AD(16);                 \
+	CB(12);                 \
+	AD(8);                  \
+	CB(7);                  \
+	TURN(0x93, 0x39, a, c, d); \
+	ADNEXT(16);             \
+	CBNEXT(12);             \
+	ADNEXT(8);              \
+	CBNEXT(7);              \
+	TURN(0x39, 0x93, a, c, d)
 
-#define START4 \
-	VBROADCASTI32X4 ·sigma(SB), Z0;  \
-	VBROADCASTI32X4 (R8), Z4;        \
-	VBROADCASTI32X4 16(R8), Z8;      \
-	VMOVQ           (R10), X12;      \
-	VPINSRD         $2, 8(R10), X12, X12; \
-	VPSLLDQ         $4, X12, X12;    \
-	VPINSRD         $0, COUNTER, X12, X12; \
-	VSHUFI32X4      $0, Z12, Z12, Z12; \
-	VPADDD          ·counters4(SB), Z12, Z12; \
-	VMOVDQA64       Z12, Z16
+#define TURN(k, l, a, c, d) \
+	VPSHUFD $k, a, a;       \
+	VPSHUFD $l, c, c;       \
+	VPSHUFD $0x4E, d, d
 
-#define FINISH4 \
-	VBROADCASTI32X4 ·sigma(SB), Z17; \
-	VPADDD          Z17, Z0, Z0;     \
+// STARTROWS fills the rows. Z24 keeps the last.
+#define STARTROWS(a, b, c, d, x, counter) \
+	VBROADCASTI32X4 ·sigma(SB), a;   \
+	VBROADCASTI32X4 (R8), b;         \
+	VBROADCASTI32X4 16(R8), c;       \
+	VMOVQ           (R10), x;        \
+	VPINSRD         $2, 8(R10), x, x; \
+	VPSLLDQ         $4, x, x;        \
+	VPINSRD         $0, counter, x, x; \
+	VSHUFI32X4      $0, d, d, d;     \
+	VPADDD          ·counters4(SB), d, d; \
+	VMOVDQA64       d, Z24
+
+#define FINISHROWS(a, b, c, d) \
+	VBROADCASTI32X4 ·sigma(SB), Z16; \
 	VBROADCASTI32X4 (R8), Z17;       \
-	VPADDD          Z17, Z4, Z4;     \
-	VBROADCASTI32X4 16(R8), Z17;     \
-	VPADDD          Z17, Z8, Z8;     \
-	VPADDD          Z16, Z12, Z12;   \
-	BLOCKS4(Z0, Z4, Z8, Z12)
+	VBROADCASTI32X4 16(R8), Z18;     \
+	VPADDD          Z16, a, a;       \
+	VPADDD          Z17, b, b;       \
+	VPADDD          Z18, c, c;       \
+	VPADDD          Z24, d, d;       \
+	BLOCKS4(a, b, c, d)
 
 // BLOCKS4 makes four blocks of four vectors that have a quarter of each.
 #define BLOCKS4(a, b, c, d) \
@@ -65,6 +79,12 @@
 #define CB8(n) HALF(Y8, Y12, Y4, n); HALF(Y9, Y13, Y5, n); HALF(Y10, Y14, Y6, n); HALF(Y11, Y15, Y7, n)
 #define ADNEXT8(n) HALF(Y0, Y5, Y15, n); HALF(Y1, Y6, Y12, n); HALF(Y2, Y7, Y13, n); HALF(Y3, Y4, Y14, n)
 #define CBNEXT8(n) HALF(Y10, Y15, Y5, n); HALF(Y11, Y12, Y6, n); HALF(Y8, Y13, Y7, n); HALF(Y9, Y14, Y4, n)
+
+// Twelve blocks: four, in rows, beside eight
+#define AD12(n) AD8(n); HALF(Z20, Z21, Z23, n)
+#define CB12(n) CB8(n); HALF(Z22, Z23, Z21, n)
+#define ADNEXT12(n) ADNEXT8(n); HALF(Z20, Z21, Z23, n)
+#define CBNEXT12(n) CBNEXT8(n); HALF(Z22, Z23, Z21, n)
 
 // 16 blocks: a word of 16 states is a vector.
 #define AD16(n) HALF(Z0, Z4, Z12, n); HALF(Z1, Z5, Z13, n); HALF(Z2, Z6, Z14, n); HALF(Z3, Z7, Z15, n)
@@ -114,7 +134,7 @@
 	VMOVDQA64    Y9, Y25;            \
 	VMOVDQA64    Y10, Y26;           \
 	VMOVDQA64    Y11, Y27;           \
-	VPBROADCASTD COUNTER16, Y28;     \
+	VPBROADCASTD NEXTCOUNTER, Y28;     \
 	VPADDD       ·counters8(SB), Y28, Y28; \
 	VMOVDQA64    Y13, Y29;           \
 	VMOVDQA64    Y14, Y30;           \

@@ -26,12 +26,14 @@ turn:
 	JBE  four
 	CMPQ AX, $512
 	JBE  eight
+	CMPQ AX, $768
+	JBE  twelve
 	CMPQ AX, $1024
 	JBE  sixteen
 
 	MOVL COUNTER, AX
 	ADDL $16, AX
-	MOVL AX, COUNTER16
+	MOVL AX, NEXTCOUNTER
 	MOVL $6, BX
 	START24
 	MOVL $10, AX
@@ -56,6 +58,27 @@ rounds16:
 	FINISH16
 	JMP  mixed
 
+twelve:
+	MOVL COUNTER, AX
+	ADDL $8, AX
+	MOVL AX, NEXTCOUNTER
+	MOVL $3, BX
+	START8
+	STARTROWS(Z20, Z21, Z22, Z23, X23, NEXTCOUNTER)
+	MOVL $10, AX
+
+rounds12:
+	ROUNDS2ROWS(AD12, CB12, ADNEXT12, CBNEXT12, Z20, Z22, Z23)
+	DECL AX
+	JNZ  rounds12
+	FINISH8(COUNTER)
+	FINISHROWS(Z20, Z21, Z22, Z23)
+	VMOVDQA64 Z20, Z2
+	VMOVDQA64 Z21, Z6
+	VMOVDQA64 Z22, Z10
+	VMOVDQA64 Z23, Z14
+	JMP  mixed
+
 eight:
 	MOVL $2, BX
 	START8
@@ -70,23 +93,14 @@ rounds8:
 
 four:
 	MOVL $1, BX
-	START4
+	STARTROWS(Z0, Z4, Z8, Z12, X12, COUNTER)
 	MOVL $10, AX
 
 rounds4:
-	AD4(16)
-	CB4(12)
-	AD4(8)
-	CB4(7)
-	TURN(0x93, 0x39)
-	AD4(16)
-	CB4(12)
-	AD4(8)
-	CB4(7)
-	TURN(0x39, 0x93)
+	ROUNDS2ROWS(AD4, CB4, AD4, CB4, Z0, Z8, Z12)
 	DECL AX
 	JNZ  rounds4
-	FINISH4
+	FINISHROWS(Z0, Z4, Z8, Z12)
 
 	// The blocks of a group are in Z0 Z4 Z8 Z12, those of the next in Z1 Z5 Z9 Z13, and so on. The first block of all is the key of
 	// Poly1305 (RFC 8439 §2.6): r, of which 22 bits are cleared, and s.
@@ -167,15 +181,17 @@ write2:
 	CMPQ BX, $2
 	JB   written
 	GROUP(Z1, Z5, Z9, Z13, fewer2)
-	CMPQ BX, $4
+	CMPQ BX, $3
 	JB   written
 	GROUP(Z2, Z6, Z10, Z14, fewer3)
+	CMPQ BX, $4
+	JB   written
 	GROUP(Z3, Z7, Z11, Z15, fewer4)
 	CMPQ BX, $6
 	JB   written
 	MOVQ nonce+32(FP), R10
 	TAKEBACK
-	FINISH8(COUNTER16)
+	FINISH8(NEXTCOUNTER)
 	GROUP(Z0, Z4, Z8, Z12, fewer)
 	GROUP(Z1, Z5, Z9, Z13, fewer2)
 	JMP  written

@@ -10,10 +10,10 @@
 //
 // # The cipher
 //
-// A message is done in turns. A turn makes 4, 8, 16 or 24 blocks of key stream, as many as are still needed; the first block of the first
+// A message is done in turns. A turn makes 4, 8, 12, 16 or 24 blocks of key stream, as many as are still needed; the first block of the first
 // turn is not for text, but the key of Poly1305. Four blocks are four vectors, one for each row of the four states, and the rows are
 // turned between a round of columns and one of diagonals. With 8 or 16 blocks a vector has one word of each state and nothing is turned;
-// 24 are both of these side by side in all 32 registers, because either alone leaves the processor waiting. When the words are turned
+// 12 are eight beside four, 24 are 16 beside eight in all 32 registers, because either alone leaves the processor waiting. When the words are turned
 // into blocks at the end, neighbours come from the same place of different lanes: the counters at the start are in that order.
 //
 // # The hash

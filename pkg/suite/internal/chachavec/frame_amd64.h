@@ -16,9 +16,9 @@
 // 64 in the first turn, whose first block of key stream is the key of Poly1305, and 0 later
 #define FIRST          504(SP)
 
-// the counters of the first and of the 17th block of this turn
+// the counters of the first block of this turn, and of the first of those beside
 #define COUNTER        512(SP)
-#define COUNTER16      516(SP)
+#define NEXTCOUNTER    516(SP)
 
 // Poly1305's sum between turns
 #define SUM(limb)      (520+64*limb)(SP)
