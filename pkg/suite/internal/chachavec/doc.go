@@ -1,5 +1,5 @@
 // Package chachavec is ChaCha20-Poly1305 (RFC 8439) in assembly for processors that multiply by 52 bits on vectors of 512 bits (AVX-512
-// with IFMA on amd64): for packets between one and two times as fast as golang.org/x/crypto, the more the longer they are. [Available]
+// with IFMA on amd64): for packets between 1.2 and 1.7 times as fast as golang.org/x/crypto, the more the longer they are. [Available]
 // says whether it can be used; where it cannot, nothing here can be made, and x/crypto does the same. [New] makes the cipher; a value
 // lives as long as its key, is never changed, and is safe for concurrent use.
 //
