@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,20 +24,24 @@ type goipsec struct {
 // variant is what the peers that are goipsec differ in.
 type variant struct {
 	says          string
-	encapsulation string // as the policy file has it
-	encap         string // as the status has it
-	encr          string // prefix of the algorithm in the status
-	bits          int    // as there; 0 where it has one length only
-	manual        bool   // keys by hand and not by IKE
-	direct        bool   // past the host's network stack
+	encapsulation string   // as the policy file has it
+	encap         string   // as the status has it
+	encr          string   // prefix of the algorithm in the status
+	bits          int      // as there; 0 where it has one length only
+	manual        bool     // keys by hand and not by IKE
+	flags         []string // of goipsec up
 }
 
 var variants = map[string]variant{
-	"goipsec":         {"ESP tunnel in UDP, AES-128-GCM, keys by IKEv1", "udp", "udp", "aes-gcm-16", 128, false, false},
-	"goipsec-raw":     {"ESP tunnel as protocol 50 past the network stack (--direct-esp), AES-128-GCM, keys by IKEv1", "auto", "ip", "aes-gcm-16", 128, false, true},
-	"goipsec-sockets": {"ESP tunnel as protocol 50 by raw sockets, AES-128-GCM, keys by IKEv1", "auto", "ip", "aes-gcm-16", 128, false, false},
-	"goipsec-chacha":  {"ESP tunnel in UDP, ChaCha20-Poly1305, manual keys for a test", "udp", "udp", "chacha20-poly1305", 0, true, false},
+	"goipsec":         {"ESP tunnel in UDP, AES-128-GCM, keys by IKEv1", "udp", "udp", "aes-gcm-16", 128, false, nil},
+	"goipsec-queues":  {"ESP tunnel in UDP, two queues (--queues 2), AES-128-GCM, keys by IKEv1", "udp", "udp", "aes-gcm-16", 128, false, []string{"--queues", "2"}},
+	"goipsec-raw":     {"ESP tunnel as protocol 50 past the network stack (--direct-esp), AES-128-GCM, keys by IKEv1", "auto", "ip", "aes-gcm-16", 128, false, []string{"--direct-esp"}},
+	"goipsec-sockets": {"ESP tunnel as protocol 50 by raw sockets, AES-128-GCM, keys by IKEv1", "auto", "ip", "aes-gcm-16", 128, false, nil},
+	"goipsec-chacha":  {"ESP tunnel in UDP, ChaCha20-Poly1305, manual keys for a test", "udp", "udp", "chacha20-poly1305", 0, true, nil},
 }
+
+// direct says that ESP moves past the host's network stack.
+func (v variant) direct() bool { return slices.Contains(v.flags, "--direct-esp") }
 
 const policyText = `policy: bench
 listen: {addresses: [%[1]s]}
@@ -93,11 +98,7 @@ func (g *goipsec) start(ctx context.Context, l *lab) (tunnel, error) {
 		if err := write(dir, map[string]string{"policy.yaml": policy, "peer.key": psk, "in.key": end.in, "out.key": end.out}); err != nil {
 			return nil, err
 		}
-		command := []string{g.program, "up", "-c", filepath.Join(dir, "policy.yaml"), "--socket", filepath.Join(l.dir, end.name+".sock")}
-		if g.direct {
-			command = append(command, "--direct-esp")
-		}
-		p, err := end.host.start("goipsec up", command)
+		p, err := end.host.start("goipsec up", append([]string{g.program, "up", "-c", filepath.Join(dir, "policy.yaml"), "--socket", filepath.Join(l.dir, end.name+".sock")}, g.flags...))
 		if err != nil {
 			return nil, err
 		}
@@ -168,8 +169,8 @@ func (v variant) judge(s endpoint.Status) error {
 			return fmt.Errorf("goipsec has other SAs than asked: %s, manual %v, %+v", c.Encap, c.Manual, c.Protocols)
 		}
 	}
-	if (s.Direct != nil) != v.direct || v.direct && s.Direct.Sent+s.Direct.Received == 0 {
-		return fmt.Errorf("goipsec moved ESP otherwise than asked: past the network stack %v, %+v", v.direct, s.Direct)
+	if (s.Direct != nil) != v.direct() || v.direct() && s.Direct.Sent+s.Direct.Received == 0 {
+		return fmt.Errorf("goipsec moved ESP otherwise than asked: past the network stack %v, %+v", v.direct(), s.Direct)
 	}
 	if s.Traffic.Permitted > 0 {
 		return fmt.Errorf("goipsec let %d packets pass in clear", s.Traffic.Permitted)

@@ -36,11 +36,11 @@ var ErrUnsupported = errors.New("bench e2e needs network namespaces and a TUN de
 // ErrOptions is what every error about Options wraps.
 var ErrOptions = errors.New("bench e2e")
 
-// Peers names the tunnels that can be measured: goipsec with AES-128-GCM in UDP, with ChaCha20-Poly1305 in UDP and with AES-128-GCM in ESP as a protocol of IP; wireguard-go;
+// Peers names the tunnels that can be measured: goipsec with AES-128-GCM in UDP, with ChaCha20-Poly1305 in UDP, with AES-128-GCM in UDP and two queues, and with AES-128-GCM in ESP as a protocol of IP; wireguard-go;
 // tailscale, its fork of wireguard-go, a program like the original; null, which forwards
 // and protects nothing.
 func Peers() []string {
-	return []string{"goipsec", "goipsec-chacha", "goipsec-raw", "goipsec-sockets", "wireguard-go", "tailscale", Null}
+	return []string{"goipsec", "goipsec-chacha", "goipsec-queues", "goipsec-raw", "goipsec-sockets", "wireguard-go", "tailscale", Null}
 }
 
 // What can be measured of each peer. The idle round-trip time always is.

@@ -55,7 +55,7 @@ func newPeer(name string, o Options) (peer, error) {
 	switch name {
 	case Bare:
 		return bare{}, nil
-	case "goipsec", "goipsec-chacha", "goipsec-raw", "goipsec-sockets":
+	case "goipsec", "goipsec-chacha", "goipsec-queues", "goipsec-raw", "goipsec-sockets":
 		return &goipsec{program: o.Program, variant: variants[name]}, nil
 	case Null:
 		return &nullPeer{program: o.Program}, nil

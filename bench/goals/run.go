@@ -147,7 +147,7 @@ func (r *Results) measure(ctx context.Context, part Part, o Options) error {
 	case Memory:
 		return keep(&r.Memory)(memory.Run(ctx, memory.Options{Rounds: min(o.Rounds, 3), NoIKE: true, Progress: o.Progress}))
 	default:
-		return keep(&r.E2E)(e2e.Run(ctx, e2e.Options{Peers: e2e.Peers(), Streams: []string{"goipsec-chacha", "goipsec-raw", "goipsec-sockets"}, Flows: []int{1, 4}, Seconds: o.Seconds, Rounds: o.Rounds,
+		return keep(&r.E2E)(e2e.Run(ctx, e2e.Options{Peers: []string{"goipsec", "goipsec-chacha", "goipsec-raw", "goipsec-sockets", "wireguard-go", "tailscale", e2e.Null}, Streams: []string{"goipsec-chacha", "goipsec-raw", "goipsec-sockets"}, Flows: []int{1, 4}, Seconds: o.Seconds, Rounds: o.Rounds,
 			Program: o.Program, Cache: o.Cache, Progress: o.Progress}))
 	}
 }

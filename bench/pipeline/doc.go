@@ -16,5 +16,8 @@
 // The bare cipher is that of Go's libraries (crypto/aes, crypto/cipher, crypto/hmac, golang.org/x/crypto) on one buffer that never leaves the first cache: the
 // least that a packet can cost with them, whatever [Cipher] the path uses; each case says which.
 //
+// [RunWorkers] measures several workers at once, a queue, a flow and a socket each, by the clock on the wall: with an SA for each worker, and out with one SA for all. What
+// comes in was sealed before the time begins. The machine must have that many processors, and nothing else to do.
+//
 // Concurrency: a Plane runs in goroutines of its own, and Run measures one direction of one Plane at a time. One Run at a time.
 package pipeline
