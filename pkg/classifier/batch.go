@@ -156,7 +156,7 @@ func (f *family[K, R, P]) enter(w *walk, k K) {
 // worth is 1 if something better than what was found may be below k, else 0. That is a number because it differs from packet to packet, and a branch would be
 // taken wrongly as often as not.
 func (w *walk) worth(k *kid) int {
-	return int(k.sieves[0]>>w.p.bin(k.by[0])&(k.sieves[1]>>w.p.bin(k.by[1]))&1) & bit(k.promises(&w.h))
+	return int(k.sieves[0]>>w.p.bin(k.by[0])&(k.sieves[1]>>w.p.bin(k.by[1]))) & bit(k.promises(&w.h))
 }
 
 // bit is 1 for true. The compiler makes no branch of it.
