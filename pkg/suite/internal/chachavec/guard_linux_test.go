@@ -91,10 +91,11 @@ func TestGuardedKey(t *testing.T) {
 // TestTooLong: a text that the counter is too small for is refused before a byte of it is touched, as none of these can be.
 func TestTooLong(t *testing.T) {
 	aead := ours(t, pattern(keySize, 1))
-	if maxText != 1<<38-64 {
-		t.Fatalf("the limit is %d bytes", maxText)
+	n := uint64(maxText)
+	if n != 1<<38-64 {
+		t.Fatalf("the limit is %d bytes", n)
 	}
-	long, err := unix.Mmap(-1, 0, maxText+1+tagSize, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	long, err := unix.Mmap(-1, 0, int(n+1+tagSize), unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
 	if err != nil {
 		t.Skipf("no room for addresses of 256 GiB: %v", err)
 	}
@@ -107,5 +108,5 @@ func TestTooLong(t *testing.T) {
 			t.Errorf("Seal: %v", text)
 		}
 	}()
-	aead.Seal(nil, make([]byte, nonceSize), long[:maxText+1], nil)
+	aead.Seal(nil, make([]byte, nonceSize), long[:n+1], nil)
 }
