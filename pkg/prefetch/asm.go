@@ -19,7 +19,7 @@ func Lines(p unsafe.Pointer)
 //go:noescape
 func Both(p, q unsafe.Pointer)
 
-// Span asks for a number of lines, from that of p on.
+// span asks for the lines of a Part.
 //
 //go:noescape
-func Span(p unsafe.Pointer, lines int)
+func span(part uint64)

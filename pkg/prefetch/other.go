@@ -13,5 +13,5 @@ func Lines(p unsafe.Pointer) {}
 // Both does nothing here.
 func Both(p, q unsafe.Pointer) {}
 
-// Span does nothing here.
-func Span(p unsafe.Pointer, lines int) {}
+// span does nothing here.
+func span(part uint64) {}

@@ -2,27 +2,37 @@ package prefetch
 
 import "unsafe"
 
-// Part is a piece of memory that will be needed as a whole. The zero Part is nothing. It keeps what it is of alive.
-type Part struct {
-	at    unsafe.Pointer
-	lines int
+// Part is a piece of memory that will be needed as a whole: the number of its first cache line, and in the low six bits how many lines there are.
+// The zero Part is nothing. It keeps nothing alive: to ask for what has become another's costs time and no more.
+type Part uint64
+
+const (
+	line     = 64 // bytes of a cache line
+	maxLines = 63
+)
+
+func part(p unsafe.Pointer, bytes uintptr) Part {
+	if p == nil || bytes == 0 {
+		return 0
+	}
+	at := uintptr(p)
+	lines := (at%line + bytes + line - 1) / line
+	return Part(at&^(line-1)) | Part(min(lines, maxLines))
 }
 
-const line = 64 // bytes of a cache line
-
 // Of is what p points to.
-func Of[T any](p *T) Part { return Part{unsafe.Pointer(p), int(unsafe.Sizeof(*p)+line-1) / line} }
+func Of[T any](p *T) Part { return part(unsafe.Pointer(p), unsafe.Sizeof(*p)) }
 
 // Slice is the memory of s.
 func Slice[T any](s []T) Part {
 	var x T
-	return Part{unsafe.Pointer(unsafe.SliceData(s)), (len(s)*int(unsafe.Sizeof(x)) + line - 1) / line}
+	return part(unsafe.Pointer(unsafe.SliceData(s)), uintptr(len(s))*unsafe.Sizeof(x))
 }
 
 // Value is what the pointer in an interface points to, reckoned at so many bytes. What is no pointer lies somewhere too.
 func Value(x any, bytes int) Part {
-	return Part{(*[2]unsafe.Pointer)(unsafe.Pointer(&x))[1], (bytes + line - 1) / line}
+	return part((*[2]unsafe.Pointer)(unsafe.Pointer(&x))[1], uintptr(bytes))
 }
 
 // Ask asks for all lines of the part.
-func (p Part) Ask() { Span(p.at, p.lines) }
+func (p Part) Ask() { span(uint64(p)) }

@@ -23,10 +23,12 @@ TEXT ·Both(SB), NOSPLIT, $0-16
 	PREFETCHT0 64(BX)
 	RET
 
-// func Span(p unsafe.Pointer, lines int)
-TEXT ·Span(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), AX
-	MOVQ lines+8(FP), CX
+// func span(part uint64)
+TEXT ·span(SB), NOSPLIT, $0-8
+	MOVQ part+0(FP), AX
+	MOVQ AX, CX
+	ANDQ $63, CX
+	ANDQ $~63, AX
 
 next:
 	SUBQ       $1, CX

@@ -23,10 +23,11 @@ TEXT ·Both(SB), NOSPLIT, $0-16
 	PRFM 64(R1), PLDL1KEEP
 	RET
 
-// func Span(p unsafe.Pointer, lines int)
-TEXT ·Span(SB), NOSPLIT, $0-16
-	MOVD p+0(FP), R0
-	MOVD lines+8(FP), R1
+// func span(part uint64)
+TEXT ·span(SB), NOSPLIT, $0-8
+	MOVD part+0(FP), R0
+	AND  $63, R0, R1
+	BIC  $63, R0, R0
 
 next:
 	SUBS $1, R1

@@ -16,9 +16,10 @@ func TestAnyAddress(t *testing.T) {
 	Both(last, nil)
 	Line(last)
 	Lines(last) // the second line is another object's, or no one's
-	Span(nil, 3)
-	Span(last, -1)
-	Span(last, 5)
+	span(3)
+	span(0)
+	span(1<<64 - 1)
+	part(last, 300).Ask()
 	if *one != [64]byte{63: 7} {
 		t.Error("asking changed memory")
 	}
