@@ -9,6 +9,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/policy"
 	"github.com/goipsec/goipsec/pkg/prefetch"
+	"github.com/goipsec/goipsec/pkg/sa"
 	"github.com/goipsec/goipsec/pkg/suite"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
@@ -116,13 +117,11 @@ func (o *outbound) ask() {
 		}
 		prefetch.Lines(unsafe.Pointer(bundles[i]))
 	}
-	for _, b := range bundles {
-		b.ESP.Prefetch()
-		b.AH.Prefetch()
-	}
-	for _, b := range bundles {
-		b.ESP.PrefetchKeys()
-		b.AH.PrefetchKeys()
+	for step := range sa.PrefetchSteps {
+		for _, b := range bundles {
+			b.ESP.Prefetch(step)
+			b.AH.Prefetch(step)
+		}
 	}
 }
 

@@ -29,13 +29,12 @@ func TestPartsAreThoseInUse(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		var none prefetch.Part
-		for _, parts := range [][3]prefetch.Part{s.Parts(), o.Parts()} {
-			if parts[1] == none || (parts[2] != none) != c.keys {
-				t.Errorf("%s: %v", name, parts)
+		for _, r := range []interface{ Part(int) prefetch.Part }{s, o} {
+			if r.Part(1) == 0 || (r.Part(2) != 0) != c.keys || r.Part(3) != 0 {
+				t.Errorf("%s: %#x, %#x, %#x", name, r.Part(1), r.Part(2), r.Part(3))
 			}
 		}
-		if s.Parts()[0] != prefetch.Of(s) || o.Parts()[0] != prefetch.Of(o) {
+		if s.Part(0) != prefetch.Of(s) || o.Part(0) != prefetch.Of(o) {
 			t.Errorf("%s: what comes first is not the sealer or the opener", name)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/packet"
-	"github.com/goipsec/goipsec/pkg/prefetch"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -47,7 +46,6 @@ type InboundConfig struct {
 type Inbound struct {
 	config  InboundConfig
 	created instant
-	parts   [4]prefetch.Part // of the Opener, and the window
 
 	mu       sync.Mutex
 	run      inboundRun
@@ -86,10 +84,6 @@ func NewInbound(c InboundConfig, now time.Time) *Inbound {
 		size = DefaultWindow
 	}
 	i := &Inbound{config: c, created: instantOf(now), window: newWindow(size, c.HighestSequence)}
-	for n, p := range partsOf(c.Opener) {
-		i.parts[n] = p
-	}
-	i.parts[3] = prefetch.Slice(i.window.bits)
 	i.highest.Store(c.HighestSequence)
 	i.remote.Store(&i.config.Remote)
 	return i

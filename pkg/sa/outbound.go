@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/goipsec/goipsec/pkg/prefetch"
 	"github.com/goipsec/goipsec/pkg/suite"
 )
 
@@ -36,8 +35,7 @@ type OutboundConfig struct {
 type Outbound struct {
 	config  OutboundConfig
 	created instant
-	direct  DirectSealer // nil if the Sealer is none
-	parts   [3]prefetch.Part
+	direct  DirectSealer  // nil if the Sealer is none
 	trailer int32         // what direct needs behind a payload
 	marks   atomic.Uint32 // dead, renewed
 
@@ -65,7 +63,7 @@ type outboundRun struct{ seq, bytes uint64 }
 
 // NewOutbound makes an outbound SA that is born now.
 func NewOutbound(c OutboundConfig, now time.Time) *Outbound {
-	o := &Outbound{config: c, created: instantOf(now), parts: partsOf(c.Sealer)}
+	o := &Outbound{config: c, created: instantOf(now)}
 	if d, ok := c.Sealer.(DirectSealer); ok {
 		o.direct, o.trailer = d, int32(d.MaxTrailer())
 	}

@@ -2,6 +2,7 @@ package sa
 
 import (
 	"crypto/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,45 +14,47 @@ import (
 type resident struct {
 	Sealer
 	Opener
-	keys [512]byte
+	keys  [512]byte
+	steps []int
 }
 
-func (r *resident) Parts() [3]prefetch.Part {
-	return [3]prefetch.Part{prefetch.Of(r), prefetch.Of(&r.keys)}
+func (r *resident) Part(step int) prefetch.Part {
+	r.steps = append(r.steps, step)
+	return prefetch.Of(&r.keys)
 }
 
-// TestPrefetchKnowsTheParts holds what an SA asks for to what its transform told, and asks for SAs that are there, that are not, and for none.
-func TestPrefetchKnowsTheParts(t *testing.T) {
+// TestPrefetchTakesAllSteps holds the steps that an SA takes to those that its transform is asked for, and asks for SAs that are there, that are not, and for none.
+func TestPrefetchTakesAllSteps(t *testing.T) {
 	r := new(resident)
 	now := time.Unix(1_700_000_000, 0)
 	out := NewOutbound(OutboundConfig{SPI: 300, Protocol: suite.ESP, Sealer: r}, now)
-	if out.parts != r.Parts() {
-		t.Error("the sealer's parts are not known")
-	}
 	db := NewDB(rand.Reader, 16)
 	spi, err := db.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := NewInbound(InboundConfig{SPI: spi, Protocol: suite.ESP, Opener: r}, now)
-	if [3]prefetch.Part(in.parts[:3]) != r.Parts() || in.parts[3] != prefetch.Slice(in.window.bits) {
-		t.Error("the opener's parts and the window are not known")
-	}
 	if err := db.Install(in); err != nil {
 		t.Fatal(err)
 	}
-	if plain := NewOutbound(OutboundConfig{SPI: 301, Protocol: suite.ESP, Sealer: struct{ Sealer }{}}, now); plain.parts != [3]prefetch.Part{} {
-		t.Error("a sealer that tells nothing has parts")
-	}
 	var none *Outbound
-	if n := testing.AllocsPerRun(10, func() {
-		none.Prefetch()
-		none.PrefetchKeys()
-		out.Prefetch()
-		out.PrefetchKeys()
-		db.Prefetch([]uint32{spi, spi + 1, 0, ^uint32(0)})
+	mute := NewOutbound(OutboundConfig{SPI: 301, Protocol: suite.ESP, Sealer: struct{ Sealer }{}}, now)
+	all := func() {
+		for step := range PrefetchSteps {
+			none.Prefetch(step)
+			mute.Prefetch(step)
+			out.Prefetch(step)
+		}
+		db.Prefetch([]uint32{spi, spi + 1})
 		db.Prefetch(nil)
-	}); n != 0 {
+	}
+	all()
+	if want := []int{0, 1, 2, 0, 1, 2}; !slices.Equal(r.steps, want) {
+		t.Errorf("the transforms were asked for steps %v, want %v", r.steps, want)
+	}
+	db.Prefetch([]uint32{0, ^uint32(0)})
+	r.steps = make([]int, 0, 1000)
+	if n := testing.AllocsPerRun(10, all); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	if db.Lookup(spi, suite.ESP) != in {
