@@ -49,11 +49,12 @@ func (h *systemHost) followDirect() error {
 }
 
 func (d *direct) status() *DirectStatus {
-	count := func(c netio.Conn) uint64 {
-		if s, ok := c.(netio.Counted); ok {
-			return s.Stats().Direct
+	stats := func(c netio.Conn) (s netio.Stats) {
+		if c, ok := c.(netio.Counted); ok {
+			s = c.Stats()
 		}
-		return 0
+		return s
 	}
-	return &DirectStatus{Received: count(d.in), Sent: count(d.out)}
+	in := stats(d.in)
+	return &DirectStatus{Received: in.Direct, Lost: in.Lost, Sent: stats(d.out).Direct}
 }

@@ -90,6 +90,7 @@ type TUNStatus struct {
 // DirectStatus counts the datagrams of raw ESP that went past the host's network stack.
 type DirectStatus struct {
 	Received uint64 `json:"received"`
+	Lost     uint64 `json:"lost"` // came, and found no room because the program was behind
 	Sent     uint64 `json:"sent"`
 }
 

@@ -22,7 +22,7 @@ func (s Status) WriteText(w io.Writer) error {
 	}
 	t.line("tun %s, mtu %d%s; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, by, s.Guard, listenText(s.Listen))
 	if s.Direct != nil {
-		t.line("raw ESP past the host's network stack and firewall: %d datagrams received, %d sent", s.Direct.Received, s.Direct.Sent)
+		t.line("raw ESP past the host's network stack and firewall: %d datagrams received, %d lost for want of room, %d sent", s.Direct.Received, s.Direct.Lost, s.Direct.Sent)
 	}
 	if len(s.Live) > 0 {
 		t.line("live keywords: %s", liveText(s.Live))

@@ -46,6 +46,8 @@ const (
 	opLoadB = 0x71
 	opPutW  = 0x63
 	opSwapW = 0xc3 // with imm 0xe1: exchange memory and register, for all processors to see
+	opAtom8 = 0xdb // the same for 64 bits; with imm 0: add
+	opJump  = 0x05
 	opAddr  = 0x18 // takes two instructions
 	opCall  = 0x85
 	opExit  = 0x95

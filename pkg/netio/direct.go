@@ -51,7 +51,10 @@ var ErrNoDirect = errors.New("raw ESP cannot bypass this system's network stack:
 	"a processor whose least octet comes first, and the rights of root. Do without --direct-esp")
 
 const (
-	// directSlot is how many octets of a datagram a place in the ring has room for, recordHeader what stands before it.
+	// directSlot is how many octets of a datagram a place in the ring has room for, directSmall that of one for small datagrams, and recordHeader what stands before them.
 	directSlot   = 2048
+	directSmall  = 256
 	recordHeader = 8
+	// What is shared with the kernel's program begins with the word that says that the reader sleeps; here it counts what found no room.
+	sharedLost = 8
 )

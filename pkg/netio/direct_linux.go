@@ -17,14 +17,14 @@ import (
 
 // directReceiver reads the ring that the program of steer writes to.
 type directReceiver struct {
-	ring, sleepFD, addresses, program, wake int
+	ring, sharedFD, addresses, program, wake int
 
 	closed atomic.Bool
 	users  sync.RWMutex // held by whoever uses the ring or the files, against their end
 
-	sleep, from, to []byte // mapped: the word that says that the reader waits; our position; the kernel's, and the data twice in a row
-	mask            uint64
-	busy            bool // the last read found more than one datagram
+	shared, from, to []byte // mapped: what the program and we tell each other; our position; the kernel's, and the data twice in a row
+	mask             uint64
+	busy             bool // the last read found more than one datagram
 
 	truncated, count atomic.Uint64
 
@@ -47,8 +47,9 @@ func listenDirect(o Options) (_ DirectReceiver, err error) {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		return nil, ErrNoDirect
 	}
-	d := &directReceiver{ring: -1, sleepFD: -1, addresses: -1, program: -1, wake: -1, links: map[int]int{}, known: map[[4]byte]bool{}}
-	if err := d.open(1 << bits.Len(uint(max(o.buffer(), os.Getpagesize())-1))); err != nil {
+	d := &directReceiver{ring: -1, sharedFD: -1, addresses: -1, program: -1, wake: -1, links: map[int]int{}, known: map[[4]byte]bool{}}
+	// Twice the buffer, as sockets have it.
+	if err := d.open(1 << bits.Len(uint(max(2*o.buffer(), os.Getpagesize())-1))); err != nil {
 		d.release()
 		return nil, fmt.Errorf("%w: %w", ErrNoDirect, err)
 	}
@@ -60,13 +61,13 @@ func (d *directReceiver) open(size int) (err error) {
 	if d.ring, err = newMap(unix.BPF_MAP_TYPE_RINGBUF, 0, 0, uint32(size), 0); err != nil {
 		return fmt.Errorf("a ring of %d octets: %w", size, err)
 	}
-	if d.sleepFD, err = newMap(unix.BPF_MAP_TYPE_ARRAY, 4, 64, 1, unix.BPF_F_MMAPABLE); err != nil {
+	if d.sharedFD, err = newMap(unix.BPF_MAP_TYPE_ARRAY, 4, 64, 1, unix.BPF_F_MMAPABLE); err != nil {
 		return fmt.Errorf("a map: %w", err)
 	}
 	if d.addresses, err = newMap(unix.BPF_MAP_TYPE_HASH, 4, 4, maxDirect, 0); err != nil {
 		return fmt.Errorf("a map of addresses: %w", err)
 	}
-	if d.program, err = loadClassifier(steer(d.ring, d.sleepFD, d.addresses)); err != nil {
+	if d.program, err = loadClassifier(steer(d.ring, d.sharedFD, d.addresses)); err != nil {
 		return fmt.Errorf("the program: %w", err)
 	}
 	if d.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
@@ -74,7 +75,7 @@ func (d *directReceiver) open(size int) (err error) {
 	}
 	page := os.Getpagesize()
 	d.mask = uint64(size - 1)
-	d.sleep, err = unix.Mmap(d.sleepFD, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	d.shared, err = unix.Mmap(d.sharedFD, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err == nil {
 		d.from, err = unix.Mmap(d.ring, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	}
@@ -152,7 +153,7 @@ func (d *directReceiver) wait() {
 		d.Gather()
 		return
 	}
-	atomic.StoreUint32(word(d.sleep), 1)
+	atomic.StoreUint32(word(d.shared), 1)
 	if atomic.LoadUint64(position(d.to)) != atomic.LoadUint64(position(d.from)) {
 		return
 	}
@@ -172,7 +173,12 @@ func (d *directReceiver) LocalAddr() netip.AddrPort {
 }
 
 func (d *directReceiver) Stats() Stats {
-	return Stats{Truncated: d.truncated.Load(), Direct: d.count.Load()}
+	s := Stats{Truncated: d.truncated.Load(), Direct: d.count.Load()}
+	if d.enter() {
+		s.Lost = atomic.LoadUint64(position(d.shared[sharedLost:]))
+		d.users.RUnlock()
+	}
+	return s
 }
 
 // Follow first takes addresses, then interfaces.
@@ -290,12 +296,12 @@ func (d *directReceiver) Close() error {
 
 // release gives back what there is of files and mappings.
 func (d *directReceiver) release() {
-	for _, m := range [...][]byte{d.sleep, d.from, d.to} {
+	for _, m := range [...][]byte{d.shared, d.from, d.to} {
 		if m != nil {
 			_ = unix.Munmap(m)
 		}
 	}
-	for _, fd := range [...]int{d.program, d.ring, d.sleepFD, d.addresses, d.wake} {
+	for _, fd := range [...]int{d.program, d.ring, d.sharedFD, d.addresses, d.wake} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}

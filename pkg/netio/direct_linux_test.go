@@ -287,16 +287,26 @@ func TestDirectReceiverWithoutRoom(t *testing.T) {
 	d := direct(t, Options{Buffer: 1 << 16}, "10.9.0.1")
 	send := frames(t, other, "wire")
 	// The ring wraps many times, with and without the reader far behind.
-	room := (1 << 16) / (ringHeader + sizeOfRecord)
-	for i := range 500 {
-		for range i % (room + 10) {
-			send(esp4(1 + 8 + i))
+	lost, one := 0, []Message{{Buf: make([]byte, directSlot)}}
+	for i := range 600 {
+		size, length := sizeOfRecord, 300+i
+		if i%3 == 0 {
+			size, length = sizeOfSmall, 8+i%(directSmall-20-8+1)
 		}
-		for range min(i%(room+10), room) {
-			if m := readOne(t, d); !bytes.Equal(m.Bytes()[20:], pattern(9+i)) {
-				t.Fatalf("round %d: %d octets", i, m.N)
+		room := (1<<17 - 1) / (ringHeader + size)
+		n := i % (room + 10)
+		for range n {
+			send(esp4(length))
+		}
+		for range min(n, room) {
+			if k, err := d.ReadBatch(one); k != 1 || err != nil || !bytes.Equal(one[0].Bytes()[20:], pattern(length)) {
+				t.Fatalf("round %d: %d octets, %v", i, one[0].N, err)
 			}
 		}
+		lost += max(0, n-room)
+	}
+	if s := d.Stats(); s.Lost != uint64(lost) || lost == 0 {
+		t.Errorf("%+v, but %d found no room", s, lost)
 	}
 	send(esp4(300))
 	send(esp4(60))

@@ -29,16 +29,13 @@ type directSender struct {
 	cfg   DirectConfig
 	count atomic.Uint64
 
-	mu   sync.Mutex // guards what follows; held for a batch
+	mu   sync.Mutex // guards what follows
 	ways map[[4]byte]*way
 	last [4]byte
 	way  *way // to last; nil before the first
-	// back are messages of the batch that the interface refused.
-	back []Message
-	msgs []Message
 }
 
-// way is what is known of the way to a peer.
+// way is what is known of the way to a peer. A Hop is never changed once it is there: senders use it without the lock.
 type way struct {
 	since time.Time
 	n     int  // datagrams since then
@@ -61,8 +58,6 @@ func (d *directSender) ReadBatch([]Message) (int, error) {
 
 // WriteBatch sends runs of messages that go the same way.
 func (d *directSender) WriteBatch(msgs []Message) (sent int, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	now := d.cfg.Clock()
 	var errs []error
 	var hop *Hop // of the messages from start on
@@ -101,14 +96,15 @@ func (d *directSender) run(msgs []Message, hop *Hop) (sent int, err error) {
 		dst := [4]byte(b[16:20])
 		s.items = append(s.items, item{data: b, remote: netip.AddrPortFrom(netip.AddrFrom4(dst), 0), hop: hop, msg: i})
 	}
-	d.msgs, d.back = msgs, d.back[:0]
-	sent, err = s.end(s.sendAll(d))
+	s.whole = msgs
+	failed := s.sendAll(d)
+	back := s.back
+	s.whole, s.back = nil, nil
+	sent, err = s.end(failed)
 	d.count.Add(uint64(sent))
-	d.msgs = nil
-	if len(d.back) > 0 {
-		n, e := d.cfg.Fallback.WriteBatch(d.back)
+	if len(back) > 0 {
+		n, e := d.cfg.Fallback.WriteBatch(back)
 		sent, err = sent+n, errors.Join(err, e)
-		clear(d.back)
 	}
 	return sent, err
 }
@@ -118,6 +114,8 @@ func (d *directSender) hop(b []byte, now time.Time) *Hop {
 	if !plain(b) {
 		return nil
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	w := d.wayTo([4]byte(b[16:20]), now)
 	if w == nil {
 		return nil
@@ -195,7 +193,9 @@ func (d *directSender) fragmentable(bool) {}
 // refused has the fallback send it, which says what is wrong if it cannot, and has the way asked for anew in the next second.
 func (d *directSender) refused(s *sender, it *item, _ syscall.Errno) {
 	s.lost[it.msg] = true
-	d.back = append(d.back, d.msgs[it.msg])
+	s.back = append(s.back, s.whole[it.msg])
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if w := d.ways[it.remote.Addr().As4()]; w != nil {
 		w.hop = nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,9 +176,8 @@ func TestDirectSenderFallsBackWhereTheInterfaceRefuses(t *testing.T) {
 	w := newDirectWorld(t, 1500)
 	w.send(t, hopFirst+1, 100, "10.9.0.2")
 	// The route has changed, and the interface is not there any more: the network stack still knows the way.
-	good := w.hop.Interface
 	for _, way := range w.ways {
-		way.hop.Interface = 9999
+		way.hop = &Hop{Interface: 9999, Hardware: w.hop.Hardware, MTU: 1500}
 	}
 	if got := w.send(t, 50, 100, "10.9.0.2"); got != 50 {
 		t.Errorf("%d by the fallback", got)
@@ -188,7 +188,6 @@ func TestDirectSenderFallsBackWhereTheInterfaceRefuses(t *testing.T) {
 	if err := netlink.LinkSetMTU(l, 1300); err != nil {
 		t.Fatal(err)
 	}
-	w.hop.Interface = good
 	w.send(t, hopFirst+1, 100, "10.9.0.2")
 	big := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 9, true, pattern(1400))
 	small := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 9, true, pattern(900))
@@ -209,6 +208,50 @@ func TestDirectSenderFallsBackWhereTheInterfaceRefuses(t *testing.T) {
 	w.fallback.Close()
 	if n, err := w.WriteBatch([]Message{{Buf: small, N: len(small)}}); n != 0 || err == nil {
 		t.Error(n, err)
+	}
+}
+
+func TestDirectSenderAllocatesNothing(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	var msgs []Message
+	for range 45 {
+		b := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 5, true, pattern(1400))
+		msgs = append(msgs, Message{Buf: b, N: len(b)})
+	}
+	got := testing.AllocsPerRun(100, func() {
+		if n, err := w.WriteBatch(msgs); n != len(msgs) {
+			t.Error(n, err)
+		}
+	})
+	if got > 0 {
+		t.Errorf("%.0f allocations a batch", got)
+	}
+}
+
+// Several workers send by one socket.
+func TestDirectSenderIsSafeForConcurrentUse(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	const workers, batches, size = 4, 50, 20
+	var ready sync.WaitGroup
+	for k := range workers {
+		ready.Go(func() {
+			to := fmt.Sprintf("10.9.0.%d", 2+k%2)
+			for range batches {
+				var msgs []Message
+				for range size {
+					b := ip4("10.9.0.1", to, ProtoESP, 0, 5, true, pattern(200))
+					msgs = append(msgs, Message{Buf: b, N: len(b)})
+				}
+				if n, err := w.WriteBatch(msgs); n != size || err != nil {
+					t.Error(n, err)
+				}
+			}
+		})
+	}
+	ready.Wait()
+	if s := w.Stats(); s.Direct != workers*batches*size-2*hopFirst {
+		t.Errorf("%+v", s)
 	}
 }
 

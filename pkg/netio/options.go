@@ -65,6 +65,8 @@ type Stats struct {
 	Refused uint64
 	// Runs went out by segmentation offload; Fallbacks are runs that had to be sent datagram by datagram instead.
 	Runs, Fallbacks uint64
+	// Lost came directly and found no room, because the reader was behind.
+	Lost uint64
 	// Direct went, or came, past the network stack (OpenDirect, ListenDirect).
 	Direct uint64
 }

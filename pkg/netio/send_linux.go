@@ -41,6 +41,8 @@ type sender struct {
 	from, to int
 	lost     []bool // by Message: some part of it was not sent
 	errs     []error
+	// whole are the messages of a direct sender, and back those that the interface refused.
+	whole, back []Message
 }
 
 var senders = sync.Pool{New: func() any {

@@ -22,7 +22,9 @@ const (
 	verdictNext    = -1
 	verdictDrop    = 2
 	exchange       = 0xe1
+	add            = 0
 	sizeOfRecord   = recordHeader + directSlot
+	sizeOfSmall    = recordHeader + directSmall
 	headerOnStack  = -24
 	addressOnStack = -32
 )
@@ -30,10 +32,10 @@ const (
 // steer writes the program that takes ESP for the endpoint: what it is about is copied into the ring and goes no further; everything else, and all that is not
 // plain, goes on as if there were no program. It is about whole IPv4 datagrams of protocol 50 without options, with a header whose checksum is right, no
 // longer than a slot, to one of the addresses in a map, from a source that can be one (RFC 1122 §3.2.1.3). A datagram for which the ring has no room is
-// lost, as one is for which a socket has none.
+// lost, as one is for which a socket has none, and counted.
 //
 // The reader sets the word *sleeping* before it waits, and looks at the ring once more. The program reserves room, then takes the word away: one of both sees what the other did.
-func steer(ring, sleeping, addresses int) []instruction {
+func steer(ring, shared, addresses int) []instruction {
 	a := new(assembler)
 	a.op(opMovX, r6, r1, 0, 0)
 	a.op(opLoadW, r0, r6, skbProtocol, 0)
@@ -84,23 +86,31 @@ func steer(ring, sleeping, addresses int) []instruction {
 	}
 	a.jump(ifNeK, r0, 0xffff, "next")
 
-	a.address(r1, addrMap, ring)
-	a.op(opMovK, r2, 0, 0, sizeOfRecord)
-	a.op(opMovK, r3, 0, 0, 0)
-	a.call(callReserve)
-	a.jump(ifEqK, r0, 0, "drop")
+	a.jump(ifGtK, r8, directSmall, "large")
+	a.reserve(ring, sizeOfSmall)
+	a.jump(opJump, 0, 0, "reserved")
+	a.label("large")
+	a.reserve(ring, sizeOfRecord)
+	a.label("reserved")
+	a.jump(ifEqK, r0, 0, "full")
 	a.op(opMovX, r7, r0, 0, 0)
 	a.op(opPutW, r7, r8, 0, 0)
 	a.load(0, r7, recordHeader, func() { a.op(opMovX, r4, r8, 0, 0) })
 	a.jump(ifNeK, r0, 0, "discard")
 
-	a.address(r1, addrMapValue, sleeping)
+	a.address(r1, addrMapValue, shared)
 	a.op(opMovK, r2, 0, 0, 0)
 	a.op(opSwapW, r1, r2, 0, exchange)
 	a.op(opAddK, r2, 0, 0, withoutWaking) // and if the reader sleeps one more, which means: wake it
 	a.op(opMovX, r1, r7, 0, 0)
 	a.call(callSubmit)
-	a.label("drop")
+	a.op(opMovK, r0, 0, 0, verdictDrop)
+	a.op(opExit, 0, 0, 0, 0)
+
+	a.label("full")
+	a.address(r1, addrMapValue, shared)
+	a.op(opMovK, r2, 0, 0, 1)
+	a.op(opAtom8, r1, r2, sharedLost, add)
 	a.op(opMovK, r0, 0, 0, verdictDrop)
 	a.op(opExit, 0, 0, 0, 0)
 
@@ -112,6 +122,14 @@ func steer(ring, sleeping, addresses int) []instruction {
 	a.op(opMovK, r0, 0, 0, verdictNext)
 	a.op(opExit, 0, 0, 0, 0)
 	return a.code
+}
+
+// reserve asks for room in a ring; the kernel wants to know how much before the program runs.
+func (a *assembler) reserve(ring int, size int32) {
+	a.address(r1, addrMap, ring)
+	a.op(opMovK, r2, 0, 0, size)
+	a.op(opMovK, r3, 0, 0, 0)
+	a.call(callReserve)
 }
 
 // load copies octets of the packet from its network header and an offset on to where a register and an offset point to; length puts into r4 how many.

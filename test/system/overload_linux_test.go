@@ -155,7 +155,11 @@ type kernelDrops struct{ sockets, cable uint64 }
 
 // kernelDrops looks at what was lost on the way from ends[i] to the other.
 func (w *world) kernelDrops(i int, ends [2]*lab.Goipsec) kernelDrops {
-	return kernelDrops{lostBySockets(ends[1-i].Host), lostByCable(ends[i].Host)}
+	sockets := lostBySockets(ends[1-i].Host)
+	if s := ends[1-i].Status().Direct; s != nil {
+		sockets += s.Lost
+	}
+	return kernelDrops{sockets, lostByCable(ends[i].Host)}
 }
 
 // lossOnTheWire checks that what ends[i] has sealed the other has received, but for what the kernel says that it has lost between them.
