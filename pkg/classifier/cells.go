@@ -82,6 +82,7 @@ func buildCells[R comparable, P rule[R]](g *grower[R, P], rules []R, side int) (
 		roots[i] = g.subtree(near[:n:n], everywhere(), 0)
 		near = near[n:]
 	}
+	collapse(roots)
 	c.roots = vectorOf(roots)
 	return c, others
 }

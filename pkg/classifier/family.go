@@ -81,12 +81,15 @@ func (f *family[K, R, P]) build(pairs []slot[K], rest []uint32, filter func(pos 
 			rules = append(rules, ruleOf[R, P](filter(pos), pos, rankOf(pos)))
 		}
 	}
+	all := rules
 	g := newGrower[R, P](len(rules))
 	for side := range f.cells {
 		f.cells[side], rules = buildCells(g, rules, side)
 	}
 	f.tree.root = g.subtree(rules, everywhere(), 0)
 	f.tree.depth = g.depth
+	g.collapse()
+	collapse(all)
 }
 
 // change gives the tree that a rule belongs to another root.
@@ -141,6 +144,7 @@ func (b *familyBuilder[K, R, P]) pairs(f *family[K, R, P], list []slot[K]) {
 		room += pageSlots(len(part), long)
 	}
 	all := make([]slot[K], room)
+	whole := all
 	for i, part := range parts {
 		n := pageSlots(len(part), long)
 		page := all[:n:n]
@@ -161,6 +165,7 @@ func (b *familyBuilder[K, R, P]) pairs(f *family[K, R, P], list []slot[K]) {
 		f.hosts.top[i>>hostBits][i&(hostLen-1)] = page
 	}
 	f.groups = vectorOf(b.groups)
+	collapse(whole)
 }
 
 // settle makes the filters of one pair, of which one and the rest of its chain are named by position plus one, into a reference.

@@ -8,17 +8,18 @@ import (
 )
 
 const (
-	leafRules  = 12  // rules that are as quickly compared as parted
-	sampleSize = 128 // rules that a plane is judged by
-	cuts       = 8   // planes that are tried in each dimension
-	slab       = 256 // nodes that are allocated at once, at most
+	leafRules  = 12      // rules that are as quickly compared as parted
+	sampleSize = 128     // rules that a plane is judged by
+	cuts       = 8       // planes that are tried in each dimension
+	slab       = 1 << 14 // nodes that are allocated at once, at most: a huge page of them
 )
 
 // grower builds trees out of rules, which it sorts in place: the leaves are parts of the slice that it was given.
 type grower[R comparable, P rule[R]] struct {
-	nodes []node // room for more
-	depth int    // of the deepest leaf
-	whole int    // rules in all
+	nodes []node   // room for more
+	slabs [][]node // all room
+	depth int      // of the deepest leaf
+	whole int      // rules in all
 }
 
 // newGrower returns a grower for that many rules.
@@ -59,10 +60,18 @@ func (k *kid) refer(n *node) {
 func (g *grower[R, P]) node() *node {
 	if len(g.nodes) == 0 {
 		g.nodes = make([]node, min(slab, g.whole/leafRules/4+1))
+		g.slabs = append(g.slabs, g.nodes)
 	}
 	n := &g.nodes[0]
 	g.nodes = g.nodes[1:]
 	return n
+}
+
+// collapse has all nodes in huge pages, if there are many.
+func (g *grower[R, P]) collapse() {
+	for _, s := range g.slabs {
+		collapse(s)
+	}
 }
 
 // leaf sorts rules and refers to them.

@@ -41,6 +41,7 @@ func Build[V any](entries []Entry[V]) *Index[V] {
 	x.six.tree.six = true
 	x.four.build(pairs4, rest4, filter, hash4)
 	x.six.build(pairs6, rest6, filter, hash6)
+	collapse(values)
 	return x
 }
 
