@@ -209,7 +209,9 @@ func (p *Plane) Apply(c *policy.Compiled, dynamic ...*policy.QuickModeFilter) {
 		classifier.Sort(list, nil)
 		next.dynamic = classifier.Build(list)
 	}
+	p.pause() // a batch that is under way ends under the old policy, before Apply returns
 	p.snapshot.Store(next)
+	p.resume()
 	if old == nil {
 		return
 	}

@@ -3,6 +3,7 @@ package netio
 import (
 	"net"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,9 @@ func listenQueues(local netip.AddrPort, queues int, o Options) ([]Conn, error) {
 		return nil, err
 	}
 	conns := []Conn{first}
-	if first.set(unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) != nil {
+	// A port that is shared can be joined by every process of the same user, and a socket that is bound more closely takes all. Only root's is shared: a
+	// program that has its rights by setcap runs beside others of its user's that have none.
+	if os.Geteuid() != 0 || first.set(unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) != nil {
 		return conns, nil
 	}
 	for range max(queues, 1) {
@@ -29,6 +32,7 @@ func listenQueues(local netip.AddrPort, queues int, o Options) ([]Conn, error) {
 		for _, c := range conns[1:] {
 			c.Close()
 		}
+		_ = first.set(unix.SOL_SOCKET, unix.SO_REUSEPORT, 0)
 		return conns[:1], nil
 	}
 	return conns, nil

@@ -134,6 +134,7 @@ func (o *Outbound) SealFrom(pkt []byte, hlen int, src []byte, n int, next uint8)
 // sealed counts a packet with n bytes of payload, and a sequence number that was wasted if err says so.
 func (o *Outbound) sealed(err error, n int) error {
 	if err != nil {
+		o.seq.Store(o.run.seq) // not after wasted, which is taken off it
 		o.wasted.Add(1)
 		return ErrSeal
 	}

@@ -23,9 +23,10 @@ type Stats struct {
 
 // Stats returns the counters at now.
 func (o *Outbound) Stats(now time.Time) Stats {
+	wasted := o.wasted.Load() // before seq, which is never behind
 	seq := o.seq.Load()
 	return Stats{
-		Packets: seq - o.config.FirstSequence - o.wasted.Load(), Bytes: o.bytes.Load(), Sequence: seq,
+		Packets: seq - o.config.FirstSequence - wasted, Bytes: o.bytes.Load(), Sequence: seq,
 		Age: o.created.until(now), LastUsed: lastUsed(o.created, o.used.Load()),
 	}
 }

@@ -154,7 +154,7 @@ func TestCompareVectors(t *testing.T) {
 		}
 		for _, what := range []string{"seal", "accept", "refuse", "plaintext"} {
 			for _, bits := range e.info().KeyBits {
-				for _, length := range []int{40, 540, 1500} {
+				for _, length := range []int{40, 540, 900, 1500, 2272, 17000} {
 					err := compareVectors(e, func(e Encr, key []byte) (cipher.AEAD, error) {
 						a, err := newScalarAEAD(e, key)
 						if len(key) == bits/8 {

@@ -71,7 +71,7 @@ var compared = []Encr{AESGCM16, ChaCha20Poly1305}
 // compareVectors seals and opens with vectors, and without, texts and additional data that take every way through them, and counters of two bytes: the known
 // answers are short. What is sealed lies in place, as ESP has it.
 func compareVectors(e Encr, constructor newAEADFunc) error {
-	text, nonce := make([]byte, 12000), []byte("twelve bytes")
+	text, nonce := make([]byte, 19000), []byte("twelve bytes")
 	for i := range text {
 		text[i] = byte(i*i>>3 + i) // nothing in it repeats at the length of a vector
 	}
@@ -84,7 +84,7 @@ func compareVectors(e Encr, constructor newAEADFunc) error {
 		if err != nil {
 			return err
 		}
-		for _, n := range []int{0, 40, 112, 176, 210, 240, 241, 400, 420, 480, 540, 1000, 1420, 1500, 9000} {
+		for _, n := range []int{0, 40, 112, 176, 210, 240, 241, 400, 420, 480, 540, 900, 1000, 1420, 1500, 2272, 9000, 17000} {
 			for _, more := range []int{8 + n/16, 600, 1400} {
 				if err := compareOne(scalar, vector, nonce, text[:n], text[n:n+more]); err != nil {
 					return fmt.Errorf("%d bytes, %d of additional data, a key of %d bits: %w", n, more, bits, err)

@@ -1,10 +1,12 @@
 package tun
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/tun"
@@ -55,15 +57,86 @@ func createDevice(name string, mtu int, o Options) (Device, error) {
 
 // openTUN makes the device and opens each of its queues.
 func openTUN(name string, queues int) (fds []int, err error) {
-	for range queues {
-		fd, err := openQueue(name, queues > 1)
+	for n := range queues {
+		fd, err := openQueue(name, queues > 1, n == 0)
+		if err == nil {
+			fds = append(fds, fd)
+			if n == 0 && queues > 1 {
+				err = own(fd)
+			}
+		}
 		if err != nil {
 			closeAll(fds)
 			return nil, err
 		}
-		fds = append(fds, fd)
+	}
+	if queues > 1 {
+		if err := alone(name, queues); err != nil {
+			closeAll(fds)
+			return nil, err
+		}
 	}
 	return fds, nil
+}
+
+// own keeps others from opening a queue: to a device of several that has no owner everybody may, who then gets a share of its packets, in clear.
+func own(fd int) error {
+	err := unix.IoctlSetInt(fd, unix.TUNSETOWNER, 0)
+	if errors.Is(err, unix.EINVAL) { // a user namespace without a user 0
+		err = unix.IoctlSetInt(fd, unix.TUNSETOWNER, os.Geteuid())
+	}
+	return err
+}
+
+// errShared says that another process has a queue of the device, which it opened before the device had an owner.
+var errShared = errors.New("another process has opened a queue of the device")
+
+// alone fails if the device has more queues than we have opened.
+func alone(name string, queues int) error {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return err
+	}
+	dump, err := syscall.NetlinkRIB(unix.RTM_GETLINK, unix.AF_UNSPEC)
+	if err != nil {
+		return fmt.Errorf("the queues of the device cannot be counted: %w", err)
+	}
+	msgs, err := syscall.ParseNetlinkMessage(dump)
+	if err != nil {
+		return fmt.Errorf("the queues of the device cannot be counted: %w", err)
+	}
+	for _, m := range msgs {
+		if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg || binary.NativeEndian.Uint32(m.Data[4:]) != uint32(i.Index) {
+			continue
+		}
+		data := attribute(attribute(m.Data[unix.SizeofIfInfomsg:], unix.IFLA_LINKINFO), unix.IFLA_INFO_DATA)
+		counted := uint32(0)
+		for _, kind := range []uint16{unix.IFLA_TUN_NUM_QUEUES, unix.IFLA_TUN_NUM_DISABLED_QUEUES} {
+			if n := attribute(data, kind); len(n) >= 4 {
+				counted += binary.NativeEndian.Uint32(n)
+			}
+		}
+		if counted != uint32(queues) {
+			return errShared
+		}
+		return nil
+	}
+	return fmt.Errorf("the queues of the device cannot be counted: %w", os.ErrNotExist)
+}
+
+// attribute returns what a netlink attribute holds, nil if there is none of that kind.
+func attribute(b []byte, kind uint16) []byte {
+	for len(b) >= unix.SizeofRtAttr {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < unix.SizeofRtAttr || n > len(b) {
+			return nil
+		}
+		if binary.NativeEndian.Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER) == kind {
+			return b[unix.SizeofRtAttr:n]
+		}
+		b = b[min((n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1), len(b)):]
+	}
+	return nil
 }
 
 func closeAll(fds []int) {
@@ -73,7 +146,7 @@ func closeAll(fds []int) {
 }
 
 // openQueue makes the device, or opens one more queue of it, with a virtio_net_hdr before each packet, which is how superpackets are told of.
-func openQueue(name string, several bool) (fd int, err error) {
+func openQueue(name string, several, first bool) (fd int, err error) {
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
 		return -1, err
@@ -81,6 +154,9 @@ func openQueue(name string, several bool) (fd int, err error) {
 	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
 	if several {
 		flags |= unix.IFF_MULTI_QUEUE
+	}
+	if first {
+		flags |= unix.IFF_TUN_EXCL // a device of several queues that is there would be joined
 	}
 	ifr.SetUint16(flags)
 	fd, err = unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -115,6 +191,8 @@ func nameTaken(name string) error {
 // explainCreate says in words why the kernel refused.
 func explainCreate(name string, mtu int, err error) error {
 	switch {
+	case errors.Is(err, errShared):
+		return fmt.Errorf("TUN device %q could not be made: %w, while it was made. It would get packets in clear: find out which (fuser %s), end it and try again", name, err, clonePath)
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
 		return nameTaken(name)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
