@@ -28,7 +28,7 @@ const (
 	r6
 	r7
 	r8
-	_
+	r9
 	fp
 )
 
@@ -163,7 +163,8 @@ func loadClassifier(code []instruction) (fd int, err error) {
 	return bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 }
 
-// attach lets a program see what arrives at an interface, behind those that are there, until the link it returns is closed.
+// attach lets a program see what arrives at an interface, behind the TCX programs that are there, until the link it returns is closed. The kernel runs all of
+// these before tc's classic filters and nftables' netdev hook, which therefore do not see what the program takes.
 func attach(program, ifindex int) (link int, err error) {
 	attr := struct{ program, ifindex, kind, flags, relative, _, revision, revision2 uint32 }{program: uint32(program), ifindex: uint32(ifindex), kind: unix.BPF_TCX_INGRESS}
 	link, err = bpf(unix.BPF_LINK_CREATE, unsafe.Pointer(&attr), unsafe.Sizeof(attr))

@@ -10,7 +10,8 @@ import (
 // firewall's hooks behind the interface do not see what it takes. It is for reading only.
 //
 // It takes whole IPv4 datagrams of protocol 50 without options, of at most 2048 octets, with a right header checksum, to addresses that it was told. All others, and those
-// of IPv6, go their ordinary way: who wants them has sockets open by ListenRaw too. What it takes does not come out of those.
+// of IPv6, go their ordinary way: who wants them has sockets open by ListenRaw too. What it takes does not come out of those, nor
+// out of anybody else's: the SPI is not looked at.
 type DirectReceiver interface {
 	Conn
 	// Follow says for which of the host's addresses datagrams are to be taken; it takes them from the interfaces that have these addresses now, so it is to be called whenever
@@ -48,7 +49,7 @@ func OpenDirect(c DirectConfig) (Conn, error) { return openDirect(c) }
 
 // ErrNoDirect says that the system does not let raw ESP past its network stack.
 var ErrNoDirect = errors.New("raw ESP cannot bypass this system's network stack: that takes Linux 6.6 or later with BPF (CONFIG_BPF_SYSCALL, CONFIG_NET_XGRESS), " +
-	"a processor whose least octet comes first, and the rights of root. Do without --direct-esp")
+	"a 64-bit processor whose least octet comes first, and the rights of root. Do without --direct-esp")
 
 const (
 	// directSlot is how many octets of a datagram a place in the ring has room for, directSmall that of one for small datagrams, and recordHeader what stands before them.

@@ -44,7 +44,7 @@ const (
 const maxDirect = 1024
 
 func listenDirect(o Options) (_ DirectReceiver, err error) {
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 || bits.UintSize != 64 {
 		return nil, ErrNoDirect
 	}
 	d := &directReceiver{ring: -1, sharedFD: -1, addresses: -1, program: -1, wake: -1, links: map[int]int{}, known: map[[4]byte]bool{}}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/goipsec/goipsec/pkg/testnet"
@@ -319,6 +320,135 @@ func TestDirectReceiverWithoutRoom(t *testing.T) {
 	}
 	if n, err := d.WriteBatch(in); n != 0 || !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(n, err)
+	}
+}
+
+// Frames shorter than their header says, more of them than the ring has places for while the reader sleeps, take no room.
+func TestDirectReceiverIsNotStoppedByShortFrames(t *testing.T) {
+	testnet.Need(t)
+	other := link(t, 1500)
+	d := direct(t, Options{Buffer: 1 << 16}, "10.9.0.1")
+	send := frames(t, other, "wire")
+	send(esp4(80))
+	readOne(t, d)
+	lengths := make(chan int)
+	go func() {
+		defer close(lengths)
+		msgs := room(4)
+		for {
+			n, err := d.ReadBatch(msgs)
+			if err != nil {
+				return
+			}
+			for _, m := range msgs[:n] {
+				lengths <- m.N
+			}
+		}
+	}()
+	for round := range 20 {
+		for _, length := range []int{2000, 200, 29} {
+			short := esp4(8) // a frame of 28 octets
+			binary.BigEndian.PutUint16(short[2:], uint16(length))
+			short = checksummed(short)
+			for range 1 << 17 / (ringHeader + sizeOfSmall) / 2 {
+				send(short)
+			}
+		}
+		for _, n := range []int{80, 1200} {
+			send(esp4(n))
+			if got := <-lengths; got != 20+n {
+				t.Errorf("round %d: %d octets", round, got)
+			}
+		}
+	}
+	if s := d.Stats(); s.Lost != 0 {
+		t.Errorf("%+v", s)
+	}
+	d.Close()
+	for range lengths {
+		t.Error("more was read than sent")
+	}
+}
+
+// A driver may leave what it received in pages; a packet socket with a ring to send from does the same.
+func TestDirectReceiverTakesFramesInPages(t *testing.T) {
+	testnet.Need(t)
+	other := link(t, 1500)
+	raw, _ := openBoth(t, other, ProtoESP, "10.9.0.1", "10.9.0.2")
+	d := direct(t, Options{}, "10.9.0.1")
+	send := pages(t, other, "wire")
+	for _, linear := range []int{14, 14 + 8, 14 + 20, 14 + 28, 14 + 128} {
+		for _, n := range []int{130, 200, 400, 1400} {
+			b := esp4(n)
+			send(linear, b)
+			if m := readOne(t, d); !bytes.Equal(m.Bytes(), b) {
+				t.Fatalf("%d octets, %d of the frame linear: %d octets", len(b), linear, m.N)
+			}
+		}
+		short := esp4(400)
+		short[2]++
+		send(linear, checksummed(short))
+		udp := esp4(400)
+		udp[9] = 17
+		send(linear, checksummed(udp))
+	}
+	if got := without(t, raw); got != 0 || d.Stats().Lost != 0 {
+		t.Errorf("the socket got %d of them, %+v", got, d.Stats())
+	}
+}
+
+// pages is frames with all but the first octets in a page.
+func pages(t *testing.T, other *testnet.Host, device string) (send func(linear int, datagram []byte)) {
+	t.Helper()
+	own, err := netlink.LinkByName(device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 4096
+	fd, to := -1, &unix.SockaddrLinklayer{Protocol: 0x0008, Halen: 6}
+	copy(to.Addr[:], own.Attrs().HardwareAddr)
+	var ring []byte
+	other.Do(func() {
+		there, err := netlink.LinkByName("peer")
+		if err == nil {
+			to.Ifindex = there.Attrs().Index
+			fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		}
+		if err == nil {
+			err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1), unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2),
+				unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_TX_RING, &unix.TpacketReq{Block_size: size, Block_nr: 1, Frame_size: size, Frame_nr: 1}))
+		}
+		if err == nil {
+			ring, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		if ring != nil {
+			_ = unix.Munmap(ring)
+		}
+		unix.Close(fd)
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	return func(linear int, datagram []byte) {
+		t.Helper()
+		head := make([]byte, 10, size) // virtio_net_hdr: its third field is how much is linear
+		binary.NativeEndian.PutUint16(head[2:], uint16(linear))
+		head = append(append(head, own.Attrs().HardwareAddr...), 2, 0, 0, 0, 0, 9, 8, 0)
+		frame := append(head, datagram...)
+		copy(ring[32:], frame)
+		binary.NativeEndian.PutUint32(ring[4:], uint32(len(frame)))
+		atomic.StoreUint32(word(ring), unix.TP_STATUS_SEND_REQUEST)
+		if err := unix.Sendto(fd, nil, 0, to); err != nil {
+			t.Fatal(err)
+		}
+		if status := atomic.LoadUint32(word(ring)); status != unix.TP_STATUS_AVAILABLE {
+			t.Fatalf("the frame was not sent: %d", status)
+		}
 	}
 }
 

@@ -109,31 +109,49 @@ func (d *directSender) run(msgs []Message, hop *Hop) (sent int, err error) {
 	return sent, err
 }
 
-// hop returns where a datagram goes, nil for the fallback.
+// hop returns where a datagram goes, nil for the fallback. Whoever sends the one after the first few asks; until there is an answer the others use the fallback.
 func (d *directSender) hop(b []byte, now time.Time) *Hop {
 	if !plain(b) {
 		return nil
 	}
+	dst := [4]byte(b[16:20])
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	w := d.wayTo([4]byte(b[16:20]), now)
+	w := d.wayTo(dst, now)
 	if w == nil {
+		d.mu.Unlock()
 		return nil
 	}
 	if age := now.Sub(w.since); age >= hopTime || age < 0 {
 		w.since, w.n, w.hop = now, 0, nil
 	}
+	ask := w.n == hopFirst
 	if w.n <= hopFirst {
-		if w.n++; w.n > hopFirst {
-			if h, err := d.cfg.Hop(netip.AddrFrom4(d.last)); err == nil {
-				w.hop = &h
-			}
-		}
+		w.n++
 	}
-	if w.hop == nil || len(b) > w.hop.MTU {
+	hop, since := w.hop, w.since
+	d.mu.Unlock()
+	if ask {
+		hop = d.ask(w, dst, since)
+	}
+	if hop == nil || len(b) > hop.MTU {
 		return nil
 	}
-	return w.hop
+	return hop
+}
+
+// ask asks for the way to a peer, without the lock: the kernel may take its time, and others send meanwhile. An answer that comes after the second for which it
+// was asked is of no use to the next.
+func (d *directSender) ask(w *way, dst [4]byte, since time.Time) *Hop {
+	hop, err := d.cfg.Hop(netip.AddrFrom4(dst))
+	if err != nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w.since == since {
+		w.hop = &hop
+	}
+	return &hop
 }
 
 // wayTo finds what is known of the way to a peer, nil if there are too many.

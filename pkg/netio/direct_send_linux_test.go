@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,11 +18,11 @@ import (
 // counting is a clear path that counts.
 type counting struct {
 	Conn
-	n int
+	n atomic.Int64
 }
 
 func (c *counting) WriteBatch(msgs []Message) (int, error) {
-	c.n += len(msgs)
+	c.n.Add(int64(len(msgs)))
 	return c.Conn.WriteBatch(msgs)
 }
 
@@ -31,7 +32,7 @@ type directWorld struct {
 	other    *testnet.Host
 	fallback *counting
 	now      time.Time
-	asked    int
+	asked    atomic.Int64
 	hop      Hop
 	refuse   error
 }
@@ -46,7 +47,7 @@ func newDirectWorld(t *testing.T, mtu int) *directWorld {
 	t.Cleanup(func() { clear.Close() })
 	w.fallback = &counting{Conn: clear}
 	c, err := OpenDirect(DirectConfig{Options: Options{Mark: 7}, Fallback: w.fallback, Clock: func() time.Time { return w.now },
-		Hop: func(netip.Addr) (Hop, error) { w.asked++; return w.hop, w.refuse }})
+		Hop: func(netip.Addr) (Hop, error) { w.asked.Add(1); return w.hop, w.refuse }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,11 +78,11 @@ func (w *directWorld) send(t *testing.T, n, length int, to string) (fallback int
 		binary.BigEndian.PutUint32(b[20:], uint32(i))
 		msgs = append(msgs, Message{Buf: append(make([]byte, 10), b...), Off: 10, N: len(b)})
 	}
-	before := w.fallback.n
+	before := w.fallback.n.Load()
 	if sent, err := w.WriteBatch(msgs); sent != n || err != nil {
 		t.Fatal(sent, err)
 	}
-	return w.fallback.n - before
+	return int(w.fallback.n.Load() - before)
 }
 
 func TestDirectSenderKeepsOrderAndTrustsASecond(t *testing.T) {
@@ -107,8 +108,8 @@ func TestDirectSenderKeepsOrderAndTrustsASecond(t *testing.T) {
 			}
 			w.now = w.now.Add(hopTime / 2)
 		}
-		if w.asked != second+1 {
-			t.Errorf("second %d: asked %d times", second, w.asked)
+		if w.asked.Load() != int64(second+1) {
+			t.Errorf("second %d: asked %d times", second, w.asked.Load())
 		}
 	}
 	if s := w.Stats(); s.Direct != 600-3*hopFirst || s.Refused+s.Full != 0 {
@@ -121,8 +122,8 @@ func TestDirectSenderKeepsOrderAndTrustsASecond(t *testing.T) {
 	}
 	// With nobody to be found there is nothing to trust.
 	w.now, w.refuse = w.now.Add(hopTime), errors.New("no neighbour")
-	if got := w.send(t, 200, 100, "10.9.0.2"); got != 200 || w.asked != 5 {
-		t.Errorf("%d by the fallback, asked %d times", got, w.asked)
+	if got := w.send(t, 200, 100, "10.9.0.2"); got != 200 || w.asked.Load() != 5 {
+		t.Errorf("%d by the fallback, asked %d times", got, w.asked.Load())
 	}
 }
 
@@ -152,10 +153,10 @@ func TestDirectSenderLeavesAllElseToTheStack(t *testing.T) {
 		{"half a header", []byte{0x45, 0, 0}, 0},
 		{"nothing", nil, 0},
 	} {
-		before, direct := w.fallback.n, w.Stats().Direct
+		before, direct := w.fallback.n.Load(), w.Stats().Direct
 		n, err := w.WriteBatch([]Message{{Buf: c.data, N: len(c.data)}})
-		if n != c.sent || (err == nil) != (n == 1) || w.fallback.n != before+1 || w.Stats().Direct != direct {
-			t.Errorf("%s: %d sent, %v; %d by the fallback, %d directly", c.name, n, err, w.fallback.n-before, w.Stats().Direct-direct)
+		if n != c.sent || (err == nil) != (n == 1) || w.fallback.n.Load() != before+1 || w.Stats().Direct != direct {
+			t.Errorf("%s: %d sent, %v; %d by the fallback, %d directly", c.name, n, err, w.fallback.n.Load()-before, w.Stats().Direct-direct)
 		}
 		var tooBig *TooBig
 		if c.name == "larger than the link" && (!errors.As(err, &tooBig) || tooBig.MTU != 1400) {
@@ -212,6 +213,9 @@ func TestDirectSenderFallsBackWhereTheInterfaceRefuses(t *testing.T) {
 }
 
 func TestDirectSenderAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the pool forgets at random under the race detector")
+	}
 	w := newDirectWorld(t, 1500)
 	w.send(t, hopFirst+1, 100, "10.9.0.2")
 	var msgs []Message
@@ -250,8 +254,61 @@ func TestDirectSenderIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	ready.Wait()
-	if s := w.Stats(); s.Direct != workers*batches*size-2*hopFirst {
-		t.Errorf("%+v", s)
+	s, other := w.Stats(), uint64(w.fallback.n.Load())
+	if s.Direct+other != workers*batches*size || other < 2*hopFirst || s.Direct == 0 || w.asked.Load() != 2 {
+		t.Errorf("%+v, %d by the fallback, asked %d times", s, other, w.asked.Load())
+	}
+}
+
+// While one worker asks for a way, those who know theirs send directly, and others to the same peer by the fallback.
+func TestDirectSenderAsksWithoutHoldingOthers(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	asked, answer, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	w.cfg.Hop = func(netip.Addr) (Hop, error) {
+		close(asked)
+		<-answer
+		return w.hop, nil
+	}
+	b := ip4("10.9.0.1", "10.9.0.3", ProtoESP, 0, 5, true, pattern(100))
+	var msgs []Message
+	for range hopFirst + 1 {
+		msgs = append(msgs, Message{Buf: bytes.Clone(b), N: len(b)})
+	}
+	go func() {
+		defer close(done)
+		if n, err := w.WriteBatch(msgs); n != len(msgs) || err != nil {
+			t.Error(n, err)
+		}
+	}()
+	<-asked
+	if got := w.send(t, 5, 100, "10.9.0.2"); got != 0 {
+		t.Errorf("%d by the fallback to another peer", got)
+	}
+	if got := w.send(t, 5, 100, "10.9.0.3"); got != 5 {
+		t.Errorf("%d by the fallback to the peer asked for", got)
+	}
+	close(answer)
+	<-done
+	if got := w.send(t, 5, 100, "10.9.0.3"); got != 0 {
+		t.Errorf("%d by the fallback after the answer", got)
+	}
+	// An answer that comes too late is not trusted.
+	asked, answer, done = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	w.now = w.now.Add(hopTime)
+	go func() {
+		defer close(done)
+		if n, err := w.WriteBatch(msgs); n != len(msgs) || err != nil {
+			t.Error(n, err)
+		}
+	}()
+	<-asked
+	w.now = w.now.Add(hopTime)
+	w.send(t, 1, 100, "10.9.0.3")
+	close(answer)
+	<-done
+	if got := w.send(t, 1, 100, "10.9.0.3"); got != 1 {
+		t.Error("an answer of the second before is trusted")
 	}
 }
 

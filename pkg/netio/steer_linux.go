@@ -4,6 +4,7 @@ import "golang.org/x/sys/unix"
 
 // Where things lie in what the kernel shows a program of a packet.
 const (
+	skbLen         = 0
 	skbPacketType  = 4
 	skbProtocol    = 16
 	skbVLANPresent = 20
@@ -13,6 +14,7 @@ const (
 const (
 	callLookup     = 1
 	callSum        = 28
+	callPull       = 39
 	callLoad       = 68 // from the network header on, if the last argument is fromNetwork
 	callReserve    = 131
 	callSubmit     = 132
@@ -27,6 +29,7 @@ const (
 	sizeOfSmall    = recordHeader + directSmall
 	headerOnStack  = -24
 	addressOnStack = -32
+	lastOnStack    = -40
 )
 
 // steer writes the program that takes ESP for the endpoint: what it is about is copied into the ring and goes no further; everything else, and all that is not
@@ -34,7 +37,11 @@ const (
 // longer than a slot, to one of the addresses in a map, from a source that can be one (RFC 1122 §3.2.1.3). A datagram for which the ring has no room is
 // lost, as one is for which a socket has none, and counted.
 //
-// The reader sets the word *sleeping* before it waits, and looks at the ring once more. The program reserves room, then takes the word away: one of both sees what the other did.
+// A driver may leave the octets of a frame in pages, where the kernel does not load from: then they are pulled together first. That all are there is known
+// before room is reserved: whoever sends frames shorter than their header says would fill the ring otherwise.
+//
+// The reader sets the word *sleeping* before it waits, and looks at the ring once more. The program reserves room, then takes the word away: one of both sees
+// what the other did. Whoever took it away wakes the reader, whatever becomes of the room.
 func steer(ring, shared, addresses int) []instruction {
 	a := new(assembler)
 	a.op(opMovX, r6, r1, 0, 0)
@@ -44,8 +51,17 @@ func steer(ring, shared, addresses int) []instruction {
 	a.jump(if32NeK, r0, unix.PACKET_HOST, "next")
 	a.op(opLoadW, r0, r6, skbVLANPresent, 0)
 	a.jump(if32NeK, r0, 0, "next") // another interface's
-	a.load(0, fp, headerOnStack, func() { a.op(opMovK, r4, 0, 0, 20) })
+	header := func() {
+		a.op(opMovK, r2, 0, 0, 0)
+		a.op(opMovK, r4, 0, 0, 20)
+	}
+	a.load(fp, headerOnStack, header)
+	a.jump(ifEqK, r0, 0, "header")
+	a.op(opMovK, r2, 0, 0, 14+20)
+	a.pull()
+	a.load(fp, headerOnStack, header)
 	a.jump(ifNeK, r0, 0, "next")
+	a.label("header")
 
 	a.op(opLoadB, r0, fp, headerOnStack+9, 0)
 	a.jump(ifNeK, r0, ProtoESP, "next")
@@ -86,6 +102,19 @@ func steer(ring, shared, addresses int) []instruction {
 	}
 	a.jump(ifNeK, r0, 0xffff, "next")
 
+	last := func() {
+		a.op(opMovX, r2, r8, 0, 0)
+		a.op(opAddK, r2, 0, 0, -1)
+		a.op(opMovK, r4, 0, 0, 1)
+	}
+	a.load(fp, lastOnStack, last)
+	a.jump(ifEqK, r0, 0, "whole")
+	a.op(opLoadW, r2, r6, skbLen, 0)
+	a.pull()
+	a.load(fp, lastOnStack, last)
+	a.jump(ifNeK, r0, 0, "next") // shorter than the header says
+	a.label("whole")
+
 	a.jump(ifGtK, r8, directSmall, "large")
 	a.reserve(ring, sizeOfSmall)
 	a.jump(opJump, 0, 0, "reserved")
@@ -95,14 +124,17 @@ func steer(ring, shared, addresses int) []instruction {
 	a.jump(ifEqK, r0, 0, "full")
 	a.op(opMovX, r7, r0, 0, 0)
 	a.op(opPutW, r7, r8, 0, 0)
-	a.load(0, r7, recordHeader, func() { a.op(opMovX, r4, r8, 0, 0) })
-	a.jump(ifNeK, r0, 0, "discard")
-
 	a.address(r1, addrMapValue, shared)
-	a.op(opMovK, r2, 0, 0, 0)
-	a.op(opSwapW, r1, r2, 0, exchange)
-	a.op(opAddK, r2, 0, 0, withoutWaking) // and if the reader sleeps one more, which means: wake it
+	a.op(opMovK, r9, 0, 0, 0)
+	a.op(opSwapW, r1, r9, 0, exchange)
+	a.op(opAddK, r9, 0, 0, withoutWaking) // and if the reader sleeps one more, which means: wake it
+	a.load(r7, recordHeader, func() {
+		a.op(opMovK, r2, 0, 0, 0)
+		a.op(opMovX, r4, r8, 0, 0)
+	})
 	a.op(opMovX, r1, r7, 0, 0)
+	a.op(opMovX, r2, r9, 0, 0)
+	a.jump(ifNeK, r0, 0, "discard")
 	a.call(callSubmit)
 	a.op(opMovK, r0, 0, 0, verdictDrop)
 	a.op(opExit, 0, 0, 0, 0)
@@ -115,8 +147,6 @@ func steer(ring, shared, addresses int) []instruction {
 	a.op(opExit, 0, 0, 0, 0)
 
 	a.label("discard")
-	a.op(opMovX, r1, r7, 0, 0)
-	a.op(opMovK, r2, 0, 0, withoutWaking)
 	a.call(callDiscard)
 	a.label("next")
 	a.op(opMovK, r0, 0, 0, verdictNext)
@@ -132,13 +162,19 @@ func (a *assembler) reserve(ring int, size int32) {
 	a.call(callReserve)
 }
 
-// load copies octets of the packet from its network header and an offset on to where a register and an offset point to; length puts into r4 how many.
-func (a *assembler) load(from int32, base uint8, off int32, length func()) {
+// load copies octets of the packet to where a register and an offset point to; which puts into r2 where they begin behind the network header, and into r4 how
+// many they are.
+func (a *assembler) load(base uint8, off int32, which func()) {
 	a.op(opMovX, r1, r6, 0, 0)
-	a.op(opMovK, r2, 0, 0, from)
 	a.op(opMovX, r3, base, 0, 0)
 	a.op(opAddK, r3, 0, 0, off)
-	length()
+	which()
 	a.op(opMovK, r5, 0, 0, fromNetwork)
 	a.call(callLoad)
+}
+
+// pull has as many octets of the frame as r2 says where load finds them, if the frame has as many.
+func (a *assembler) pull() {
+	a.op(opMovX, r1, r6, 0, 0)
+	a.call(callPull)
 }
