@@ -92,8 +92,13 @@ func (p *pinger) judgePath(ctx context.Context, largest, most int) {
 		p.status = s
 	}
 	takes := most
-	if c := p.child(); c != nil && c.MTU > 0 {
-		takes = min(takes, c.MTU)
+	if c := p.child(); c != nil {
+		// With several queues the probes may have gone by any of the SAs for them, and only that one has heard of a narrower link.
+		for _, o := range p.status.Children {
+			if o.FilterID == c.FilterID && o.Filter == c.Filter && o.MTU > 0 {
+				takes = min(takes, o.MTU)
+			}
+		}
 	}
 	text := fmt.Sprintf("packets of up to %d bytes pass", largest)
 	switch {

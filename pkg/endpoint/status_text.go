@@ -278,6 +278,9 @@ func protocolText(c Child, k ChildKeys) string {
 	if c.ESN {
 		s += " esn"
 	}
+	if c.Queue > 0 { // else it would look like a second SA for the same
+		s += fmt.Sprintf(", queue %d", c.Queue)
+	}
 	return s
 }
 

@@ -82,10 +82,14 @@ func (c *child) authenticated() bool {
 	return false
 }
 
-// reserveSPI asks the table of inbound SAs for an SPI whose packets come to a queue, and counts it.
+// reserveSPI asks the table of inbound SAs for an SPI whose packets come to a queue, or to any (-1), and counts it.
 func (e *Endpoint) reserveSPI(_ suite.Protocol, queue int) (uint32, error) {
 	e.tally.getSPI++
-	spi, err := e.db.ReserveFor(queue, e.opts.Queues)
+	queues := e.opts.Queues
+	if queue < 0 {
+		queue, queues = 0, 1
+	}
+	spi, err := e.db.ReserveFor(queue, queues)
 	if err != nil {
 		e.tally.getSPIFailures++
 	}

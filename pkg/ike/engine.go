@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Rand   io.Reader
 	Policy *policy.Compiled
-	// NewSPI reserves an inbound SPI for a child of a queue.
+	// NewSPI reserves an inbound SPI for a child of a queue, -1: of none.
 	NewSPI func(suite.Protocol, int) (uint32, error)
 	// Port and NATPort are this host's IKE ports; 0: 500 and 4500. If Port is not 500 the marker is used from the first message
 	// and nothing floats; then NATPort equals Port.

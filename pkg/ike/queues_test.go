@@ -2,6 +2,7 @@ package ike
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -138,5 +139,70 @@ func TestChildrenOfQueuesByBothEndsAndWithLoss(t *testing.T) {
 			w.run(5 * time.Minute)
 		}
 		w.oneEach(3)
+	}
+}
+
+// A peer whose owner cannot install a child deletes it at once. It is asked for one child a queue, not for the missing ones again and again.
+func TestAPeerThatDeletesAtOnceIsNotAskedWithoutEnd(t *testing.T) {
+	for side := range 2 {
+		for _, queues := range []int{1, 2, 4} {
+			s := defaults()
+			s.tunnel, s.queues = true, queues
+			w := newWorld(t, s, s)
+			w.hosts[side].reject = true
+			w.want(0)
+			w.run(time.Minute)
+			if n := w.hosts[0].e.Stats().QuickModesInitiated; n == 0 || n > uint64(queues) {
+				t.Errorf("host %d deletes, %d queues: %d quick modes for one wish", side, queues, n)
+			}
+		}
+	}
+}
+
+// A flow may move to any queue: the children of those without traffic do not end before that of the queue with traffic does.
+func TestChildrenOfIdleQueuesStay(t *testing.T) {
+	w := inQueues(t, 2, 2, nil)
+	for range 30 {
+		w.run(time.Minute)
+		for _, h := range w.hosts {
+			for id, c := range h.children {
+				if c.Queue == 0 {
+					h.e.Traffic(w.now, id, true, true)
+				}
+			}
+		}
+	}
+	w.oneEach(2)
+}
+
+// The initiator deletes a child whose message 3 was lost before the peer repeats message 2: the message 3 that this fetches revives nothing.
+func TestALateMessage3RevivesNoDeletedChild(t *testing.T) {
+	w := inQueues(t, 1, 1, nil)
+	a, b := w.hosts[0], w.hosts[1]
+	first := a.inUse[slices.Collect(maps.Keys(a.inUse))[0]]
+	sent := 0
+	w.fate = func(_ int, from int, d isakmp.Datagram) []time.Duration {
+		if h, err := isakmp.ParseHeader(d.Data); err == nil && from == 0 && h.Exchange == isakmp.QuickMode {
+			if sent++; sent == 2 {
+				return nil
+			}
+		}
+		return []time.Duration{10 * time.Millisecond}
+	}
+	if err := a.e.Rekey(w.now, first); err != nil {
+		t.Fatal(err)
+	}
+	w.run(500 * time.Millisecond)
+	for id := range a.children {
+		if id != first {
+			if err := a.e.Delete(w.now, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ups := b.ups
+	w.run(80 * time.Second)
+	if sent < 3 || b.ups != ups {
+		t.Errorf("%d messages of quick mode, the peer brought up %d children that were deleted", sent, b.ups-ups)
 	}
 }

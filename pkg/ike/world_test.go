@@ -74,6 +74,8 @@ type host struct {
 	logins     int
 	assigned   []isakmp.Configured
 	queues     int
+	ups        int
+	reject     bool // it deletes each child as soon as it is up
 }
 
 var (
@@ -268,6 +270,10 @@ func (h *host) apply(ev isakmp.Event) {
 		}
 		h.children[ev.Child.ID] = ev.Child
 		h.inUse[ev.Child.Selector] = ev.Child.ID
+		h.ups++
+		if h.reject {
+			_ = h.e.Delete(w.now, ev.Child.ID)
+		}
 	case isakmp.ChildDown:
 		c := h.children[ev.ID]
 		if c == nil {

@@ -64,7 +64,7 @@ func (s *mainMode) offerAggressive() ([]isakmp.Payload, error) {
 	s.sa, s.gxi, s.idI = phase1SA(s.offers).Append(nil), s.kex.Public(), id.Append(nil)
 	ps := []isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}, {Type: isakmp.PayloadKE, Body: s.gxi}, {Type: isakmp.PayloadNonce, Body: s.ni},
 		{Type: isakmp.PayloadID, Body: s.idI}}
-	return append(ps, s.vendorIDs(true, true, s.rule.Peer.Fragments(), s.m.cfg.Queues > 1)...), nil
+	return append(ps, s.vendorIDs(true, true, s.rule.Peer.Fragments(), s.inQueues())...), nil
 }
 
 func (s *mainMode) takeAggressiveOffer(msg *isakmp.Message) error {

@@ -215,7 +215,14 @@ func (m *Machine) setLifetimes(now time.Time, c *child) {
 }
 
 func (m *Machine) checkIdle(now time.Time, c *child) {
-	if end := c.trafficAt.Add(c.filter.Rule.Peer.Idle()); end.After(now) {
+	// Those for the other queues live and end together: a flow may come to any of them.
+	last := c.trafficAt
+	for _, o := range c.peer.children {
+		if o.usable() && o.sa.Selector == c.sa.Selector && o.sa.Mode == c.sa.Mode && o.trafficAt.After(last) {
+			last = o.trafficAt
+		}
+	}
+	if end := last.Add(c.filter.Rule.Peer.Idle()); end.After(now) {
 		m.alarms.set(&c.idle, end)
 		return
 	}

@@ -118,7 +118,7 @@ func (s *mainMode) role() isakmp.Role { return s.run.Role }
 
 func (s *mainMode) offerSA() ([]isakmp.Payload, error) {
 	s.sa = phase1SA(s.offers).Append(nil)
-	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, s.vendorIDs(true, true, s.rule.Peer.Fragments(), s.m.cfg.Queues > 1)...), nil
+	return append([]isakmp.Payload{{Type: isakmp.PayloadSA, Body: s.sa}}, s.vendorIDs(true, true, s.rule.Peer.Fragments(), s.inQueues())...), nil
 }
 
 func (s *mainMode) vendorIDs(natt, dpd, fragments, queues bool) []isakmp.Payload {
@@ -176,7 +176,7 @@ func (s *mainMode) takeVendors(msg *isakmp.Message) {
 		s.nat.peerSpeaks = s.nat.peerSpeaks || string(v) == string(isakmp.VendorNATT)
 		s.dpd = s.dpd || string(v) == string(isakmp.VendorDPD)
 		s.frags = s.frags || isakmp.KnowsFragments(v) && s.rule.Peer.Fragments()
-		s.queues = s.queues || s.m.cfg.Queues > 1 && string(v) == string(isakmp.VendorQueues)
+		s.queues = s.queues || s.inQueues() && string(v) == string(isakmp.VendorQueues)
 	}
 }
 

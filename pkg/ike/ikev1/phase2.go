@@ -14,7 +14,7 @@ import (
 const (
 	// maxUsedIDs bounds the message IDs that an SA remembers (security.md P36). It is renewed before they are used up.
 	maxUsedIDs = 16384
-	// maxQuickModes bounds the quick modes of one SA that are under way or remembered.
+	// maxQuickModes bounds the quick modes of one SA that the peer has begun, under way or remembered.
 	maxQuickModes = 128
 )
 
@@ -122,7 +122,7 @@ func (m *Machine) reserve(q *quickMode, suites []phase2Suite) error {
 			if s.part(p) == nil || q.spiIn[p] != 0 {
 				continue
 			}
-			spi, err := m.freshSPI(ipProtocol(p), q.queue, q.choice.spiOut[p])
+			spi, err := m.freshSPI(ipProtocol(p), q.spiQueue(), q.choice.spiOut[p])
 			if err != nil {
 				return fmt.Errorf("no SPI: %w", err)
 			}
@@ -225,7 +225,7 @@ func (m *Machine) receiveQuickMode(now time.Time, d isakmp.Datagram, h isakmp.He
 			m.stats.Replayed++
 			return
 		}
-		if len(s.usedIDs) >= maxUsedIDs || len(s.phase2) >= maxQuickModes {
+		if len(s.usedIDs) >= maxUsedIDs || !s.roomForQuickMode() {
 			m.stats.Unexpected++
 			return
 		}
@@ -282,11 +282,13 @@ func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
 		m.bringUp(now, q.child)
 		m.sendQuickMode(now, q)
 		m.remember(now, q)
-		m.widen(q.s, q.child)
+		m.widen(q.s, q.child, q.want.replaces != 0)
 		m.pursue(now, q.s.peer)
 	case 3: // responder, message 3 taken: it has no answer, so a duplicate gets none (two ends that both repeat would never stop)
 		q.flight.last.Data = nil
-		m.bringUp(now, q.child)
+		if !q.child.gone { // the peer may have deleted it before this message came
+			m.bringUp(now, q.child)
+		}
 		m.remember(now, q)
 	}
 }
@@ -306,6 +308,32 @@ func (s *mainMode) untrack(q *quickMode) {
 		s.phase2 = nil
 		s.cipher.keep(false)
 	}
+}
+
+// roomForQuickMode reports whether the peer may begin one more. An exchange that has ended makes room: its last message had no answer, and its message ID stays used.
+func (s *mainMode) roomForQuickMode() bool {
+	if len(s.phase2) < maxQuickModes {
+		return true
+	}
+	var oldest *quickMode
+	n := 0
+	for _, q := range s.phase2 {
+		if q.role() != isakmp.Responder {
+			continue
+		}
+		if n++; q.end.pos > 0 && (oldest == nil || q.end.at.Before(oldest.end.at)) {
+			oldest = q
+		}
+	}
+	if n < maxQuickModes {
+		return true
+	}
+	if oldest == nil {
+		return false
+	}
+	s.m.alarms.clear(&oldest.end)
+	s.untrack(oldest)
+	return true
 }
 
 // remember keeps an exchange that has ended, to answer duplicates, and then forgets it; its message ID stays used.

@@ -40,8 +40,24 @@ func (q *quickMode) takeQueue(msg *isakmp.Message) {
 	}
 }
 
-// widen asks for the children of the other queues, once this host has negotiated one for a tunnel.
-func (m *Machine) widen(s *mainMode, c *child) {
+// spiQueue is the queue that the packets of the child are to come to. One that is alone for its traffic, as that of an ordinary peer, may come to any (-1): several of
+// them are to be spread over all.
+func (q *quickMode) spiQueue() int {
+	if !q.s.queues || q.mode() != suite.Tunnel {
+		return -1
+	}
+	return q.queue
+}
+
+// inQueues reports whether a main mode under the SA's rule says that this host works in several queues. A gateway for any peer has one SA for each inner address.
+func (s *mainMode) inQueues() bool {
+	t := s.rule.Tunnel
+	return s.m.cfg.Queues > 1 && (t == nil || t.Remote.IsValid())
+}
+
+// widen asks for the children of the other queues, once this host has negotiated one for a tunnel: for all that are missing if it is the first or was renewed, else for
+// those of higher numbers. A peer that deletes each at once would be asked without end otherwise.
+func (m *Machine) widen(s *mainMode, c *child, renewed bool) {
 	if !s.queues || c.sa.Mode != suite.Tunnel {
 		return
 	}
@@ -49,7 +65,7 @@ func (m *Machine) widen(s *mainMode, c *child) {
 		if len(c.peer.wants) >= maxWants {
 			return
 		}
-		if !c.peer.hasOrWants(c, queue) {
+		if (renewed || queue > c.queue) && !c.peer.hasOrWants(c, queue) {
 			c.peer.wants = append(c.peer.wants, &want{filter: c.filter, selector: c.sa.Selector, queue: queue})
 		}
 	}
