@@ -55,14 +55,3 @@ func newScalarAEAD(e Encr, key []byte) (cipher.AEAD, error) {
 	}
 	return cipher.NewGCMWithTagSize(block, icv)
 }
-
-// grow extends dst by n bytes and returns the whole and the new part.
-func grow(dst []byte, n int) (whole, tail []byte) {
-	if total := len(dst) + n; cap(dst) >= total {
-		whole = dst[:total]
-	} else {
-		whole = make([]byte, total)
-		copy(whole, dst)
-	}
-	return whole, whole[len(dst):]
-}

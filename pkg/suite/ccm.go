@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+
+	"github.com/goipsec/goipsec/pkg/suite/internal/buffer"
 )
 
 // ccm is AES-CCM (RFC 3610). RFC 4309 uses it with nonces of 11 bytes (salt 3, IV 8), which leaves 4 for the length of the message,
@@ -26,7 +28,7 @@ func (c *ccm) Seal(dst, nonce, plaintext, additional []byte) []byte {
 	s := c.start(nonce)
 	defer s.end()
 	icv := s.mac(c, nonce, plaintext, additional)
-	whole, tail := grow(dst, len(plaintext)+c.tag)
+	whole, tail := buffer.Grow(dst, len(plaintext)+c.tag)
 	s.stream.XORKeyStream(tail, plaintext)
 	copy(tail[len(plaintext):], icv[:c.tag])
 	return whole

@@ -29,12 +29,3 @@ func library(tb testing.TB, key []byte) cipher.AEAD {
 	}
 	return aead
 }
-
-// pattern makes n bytes that are not alike.
-func pattern(n, seed int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i*13 + i>>8*7 + seed*29)
-	}
-	return b
-}

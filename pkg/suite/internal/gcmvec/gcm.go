@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"unsafe"
+
+	"github.com/goipsec/goipsec/pkg/suite/internal/buffer"
 )
 
 const (
@@ -118,8 +120,8 @@ func (g *gcm) Seal(dst, nonce, plaintext, additional []byte) []byte {
 	if uint64(n) > maxText {
 		panic(panicLength)
 	}
-	whole, out := grow(dst, n+int(g.tagSize))
-	if unsafe.SliceData(out) != unsafe.SliceData(plaintext) && overlap(out, plaintext) || overlap(out, additional) {
+	whole, out := buffer.Grow(dst, n+int(g.tagSize))
+	if unsafe.SliceData(out) != unsafe.SliceData(plaintext) && buffer.Overlap(out, plaintext) || buffer.Overlap(out, additional) {
 		panic(panicOverlap)
 	}
 	var sum, short block
@@ -146,8 +148,8 @@ func (g *gcm) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 	if uint64(n) > maxText { // or less than a tag
 		return nil, errOpen
 	}
-	whole, out := grow(dst, n)
-	if unsafe.SliceData(out) != unsafe.SliceData(sealed) && overlap(out, sealed) || overlap(out, additional) {
+	whole, out := buffer.Grow(dst, n)
+	if unsafe.SliceData(out) != unsafe.SliceData(sealed) && buffer.Overlap(out, sealed) || buffer.Overlap(out, additional) {
 		panic(panicOverlap)
 	}
 	var sum, tag block
@@ -182,22 +184,4 @@ func equal(tag *block, given []byte) bool {
 	}
 	high := binary.LittleEndian.Uint64(tag[8:]) ^ binary.LittleEndian.Uint64(given[8:])
 	return low|high == 0
-}
-
-// overlap says whether two buffers share a byte. Text may come from exactly where it goes to, or from nowhere near it; additional data
-// comes from nowhere near it.
-func overlap(a, b []byte) bool {
-	from, to := uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-	return len(a) > 0 && len(b) > 0 && from < to+uintptr(len(b)) && to < from+uintptr(len(a))
-}
-
-// grow extends dst by n bytes and returns the whole and the new part.
-func grow(dst []byte, n int) (whole, tail []byte) {
-	if total := len(dst) + n; cap(dst) >= total {
-		whole = dst[:total]
-	} else {
-		whole = make([]byte, total)
-		copy(whole, dst)
-	}
-	return whole, whole[len(dst):]
 }

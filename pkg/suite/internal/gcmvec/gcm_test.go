@@ -2,12 +2,12 @@ package gcmvec
 
 import (
 	"bytes"
-	"crypto/cipher"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/goipsec/goipsec/pkg/suite/internal/aeadtest"
 )
 
 // These are from McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", appendix B: those with nonces of 96 bits.
@@ -53,127 +53,21 @@ func zeros(n int) string { return strings.Repeat("00", n) }
 func TestSpecification(t *testing.T) {
 	for _, v := range specification {
 		for _, tagSize := range []int{16, 12} { // SP 800-38D §5.2.1.2: a shorter tag is the beginning of the whole
-			check(t, fmt.Sprint("case ", v.number), ours(t, unhex(v.key), tagSize), unhex(v.nonce), unhex(v.additional), unhex(v.text),
-				unhex(v.ciphertext+v.authTag[:2*tagSize]))
+			aeadtest.Check(t, fmt.Sprint("case ", v.number), ours(t, aeadtest.Unhex(v.key), tagSize), aeadtest.Unhex(v.nonce), aeadtest.Unhex(v.additional), aeadtest.Unhex(v.text),
+				aeadtest.Unhex(v.ciphertext+v.authTag[:2*tagSize]))
 		}
 	}
 }
 
-func unhex(s string) []byte {
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-// check seals, from buffer to buffer and in place, opens both ways, and appends.
-func check(t *testing.T, name string, aead cipher.AEAD, nonce, additional, text, sealed []byte) {
-	t.Helper()
-	if got := aead.Seal(nil, nonce, text, additional); !bytes.Equal(got, sealed) {
-		t.Fatalf("%s: sealed to %x, not %x", name, got, sealed)
-	}
-	if got := aead.Seal([]byte("prefix"), nonce, text, additional); !bytes.Equal(got, append([]byte("prefix"), sealed...)) {
-		t.Fatalf("%s: appended %x", name, got)
-	}
-	buf := append(make([]byte, 0, len(sealed)), text...)
-	if got := aead.Seal(buf[:0], nonce, buf, additional); !bytes.Equal(got, sealed) {
-		t.Fatalf("%s: sealed in place to %x, not %x", name, got, sealed)
-	}
-	got, err := aead.Open(nil, nonce, sealed, additional)
-	if err != nil || !bytes.Equal(got, text) {
-		t.Fatalf("%s: opened %x, %v, not %x", name, got, err, text)
-	}
-	got, err = aead.Open(buf[:0], nonce, buf[:len(sealed)], additional)
-	if err != nil || !bytes.Equal(got, text) {
-		t.Fatalf("%s: opened in place %x, %v, not %x", name, got, err, text)
-	}
-}
-
-// TestForgeries changes each bit of tag, additional data and nonce, and of some ciphertexts: nothing is opened, nothing is left in the
-// place of the plaintext, and nothing else is changed.
+// TestForgeries opens nothing that was changed, whatever the tag's length.
 func TestForgeries(t *testing.T) {
+	lengths := []int{0, 1, 15, 16, 47, 48, 49, 100, 112, 113, 239, 240, 241, 256, 300, 500, 1000}
 	for _, tagSize := range []int{16, 12} {
-		aead := ours(t, pattern(16, 1), tagSize)
-		for _, n := range []int{0, 1, 15, 16, 47, 48, 49, 100, 112, 113, 239, 240, 241, 256, 300, 500, 1000} {
-			nonce, additional := pattern(12, 2), pattern(12, 3)
-			sealed := aead.Seal(nil, nonce, pattern(n, 4), additional)
-			refuse := func(what string, bit int) {
-				t.Helper()
-				for _, inPlace := range []bool{false, true} {
-					buf, out := bytes.Clone(sealed), bytes.Repeat([]byte{0xA5}, n+32)
-					dst := out[:16]
-					if inPlace {
-						dst, out = buf[:0], buf
-					}
-					got, err := aead.Open(dst, nonce, buf, additional)
-					if err == nil || got != nil {
-						t.Fatalf("%d bytes with bit %d of the %s changed: opened", n, bit, what)
-					}
-					text := out[len(dst):][:n]
-					if !bytes.Equal(text, make([]byte, n)) {
-						t.Fatalf("%d bytes with bit %d of the %s changed: %x is left", n, bit, what, text)
-					}
-					if inPlace && !bytes.Equal(buf[n:], sealed[n:]) || !inPlace && !bytes.Equal(append(out[:16:16], out[16+n:]...), bytes.Repeat([]byte{0xA5}, 32)) {
-						t.Fatalf("%d bytes with bit %d of the %s changed: written beyond the text", n, bit, what)
-					}
-				}
-			}
-			flip := func(what string, b []byte, bit int) {
-				b[bit/8] ^= 1 << (bit % 8)
-				refuse(what, bit)
-				b[bit/8] ^= 1 << (bit % 8)
-			}
-			for bit := range 8 * tagSize {
-				flip("tag", sealed[n:], bit)
-			}
-			for bit := range 8 * len(additional) {
-				flip("additional data", additional, bit)
-				flip("nonce", nonce, bit)
-			}
-			for bit := 0; bit < 8*n; bit += 1 + n/32 {
-				flip("ciphertext", sealed[:n], bit)
-			}
-			for _, cut := range []int{1, tagSize, len(sealed)} {
-				if _, err := aead.Open(nil, nonce, sealed[:max(0, len(sealed)-cut)], additional); err == nil {
-					t.Fatalf("%d bytes without the last %d: opened", n, cut)
-				}
-			}
-		}
+		aeadtest.Forgeries(t, ours(t, aeadtest.Pattern(16, 1), tagSize), lengths, func(n int) int { return 1 + n/32 })
 	}
 }
 
-func TestPanics(t *testing.T) {
-	aead := ours(t, pattern(16, 1), 16)
-	buf := make([]byte, 300)
-	nonce := make([]byte, 12)
-	sealed := aead.Seal(nil, nonce, buf[:100], nil)
-	for name, run := range map[string]func(){
-		"short nonce, Seal":                 func() { aead.Seal(nil, nonce[:11], nil, nil) },
-		"long nonce, Seal":                  func() { aead.Seal(nil, buf[:13], nil, nil) },
-		"short nonce, Open":                 func() { aead.Open(nil, nonce[:11], sealed, nil) },
-		"short nonce and nothing, Open":     func() { aead.Open(nil, nil, nil, nil) },
-		"overlap by one, Seal":              func() { aead.Seal(buf[1:1], nonce, buf[:100], nil) },
-		"overlap from behind, Seal":         func() { aead.Seal(buf[:0], nonce, buf[1:100], nil) },
-		"tag over the text, Seal":           func() { aead.Seal(buf[:0], nonce, buf[115:120], nil); aead.Seal(buf[:0], nonce, buf[10:15], nil) },
-		"overlap by one, Open":              func() { aead.Open(buf[1:1], nonce, buf[:100], nil) },
-		"overlap with the tag, Open":        func() { aead.Open(buf[99:99], nonce, buf[:100], nil) },
-		"additional data overwritten, Seal": func() { aead.Seal(buf[:0], nonce, buf[:100], buf[99:107]) },
-		"additional data overwritten, Open": func() { aead.Open(buf[:0], nonce, buf[:100], buf[80:88]) },
-	} {
-		func() {
-			defer func() {
-				if text, ok := recover().(string); !ok || !strings.HasPrefix(text, "gcmvec: ") {
-					t.Errorf("%s: no panic of ours: %q", name, text)
-				}
-			}()
-			run()
-		}()
-	}
-	// Neighbours are no overlap.
-	aead.Seal(buf[100:100], nonce, buf[:100], buf[216:224])
-	aead.Seal(buf[:0], nonce, buf[:100], buf[116:124])
-}
+func TestPanics(t *testing.T) { aeadtest.Panics(t, ours(t, aeadtest.Pattern(16, 1), 16), "gcmvec: ") }
 
 func TestNew(t *testing.T) {
 	for n := range 70 {
@@ -201,11 +95,11 @@ func TestUnavailable(t *testing.T) {
 
 // TestKeepsNothingOfTheCaller: the key may be overwritten.
 func TestKeepsNothingOfTheCaller(t *testing.T) {
-	key := pattern(16, 1)
+	key := aeadtest.Pattern(16, 1)
 	aead := ours(t, key, 16)
 	want := standard(t, key, 16).Seal(nil, make([]byte, 12), key, nil)
 	clear(key)
-	if got := aead.Seal(nil, make([]byte, 12), pattern(16, 1), nil); !bytes.Equal(got, want) {
+	if got := aead.Seal(nil, make([]byte, 12), aeadtest.Pattern(16, 1), nil); !bytes.Equal(got, want) {
 		t.Error("the key was kept by reference")
 	}
 }
@@ -217,38 +111,19 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%d bytes, more than %d", size, most)
 		}
 	}
-	key, nonce, additional := pattern(16, 1), pattern(12, 2), pattern(40, 3)
+	key := aeadtest.Pattern(16, 1)
 	for _, tagSize := range []int{16, 12} {
 		aead := ours(t, key, tagSize)
 		if n := testing.AllocsPerRun(100, func() { New(key, tagSize) }); n != 1 {
 			t.Errorf("%v allocations for a key", n)
 		}
-		buf := make([]byte, 1420, 1440)
-		if n := testing.AllocsPerRun(100, func() {
-			for _, length := range []int{0, 12, 40} {
-				sealed := aead.Seal(buf[:0], nonce, buf, additional[:length])
-				if _, err := aead.Open(buf[:0], nonce, sealed, additional[:length]); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}); n != 0 {
+		if n := aeadtest.Allocates(t, aead); n != 0 {
 			t.Errorf("%v allocations for three packets", n)
 		}
 	}
 }
 
-// TestConcurrency uses one key from several tests at a time.
 func TestConcurrency(t *testing.T) {
-	key := pattern(32, 1)
-	aead, other := ours(t, key, 16), standard(t, key, 16)
-	for n := range 4 {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			t.Parallel()
-			nonce, text := pattern(12, n), pattern(500*n, n)
-			want := other.Seal(nil, nonce, text, nonce)
-			for range 200 {
-				check(t, "at the same time", aead, nonce, nonce, text, want)
-			}
-		})
-	}
+	key := aeadtest.Pattern(32, 1)
+	aeadtest.AtTheSameTime(t, ours(t, key, 16), standard(t, key, 16))
 }

@@ -1,88 +1,27 @@
 package gcmvec
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"testing"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/goipsec/goipsec/pkg/suite/internal/aeadtest"
 )
 
-// A guarded is some pages between two that cannot be touched.
-type guarded []byte
-
-func newGuarded(t *testing.T, n int) guarded {
-	t.Helper()
-	page := os.Getpagesize()
-	n = (n + page - 1) / page * page
-	all, err := unix.Mmap(-1, 0, n+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Munmap(all) })
-	for _, guard := range [][]byte{all[:page], all[page+n:]} {
-		if err := unix.Mprotect(guard, unix.PROT_NONE); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all[page : page+n : page+n]
-}
-
-// place puts data at the beginning or at the end.
-func (g guarded) place(data []byte, end bool) []byte {
-	at := 0
-	if end {
-		at = len(g) - len(data)
-	}
-	copy(g[at:], data)
-	return g[at:][:len(data):len(data)]
-}
-
-// TestGuardPages has every buffer begin right after a page that cannot be touched, or end right before one: one byte read or written too
-// far ends the test with a fault.
 func TestGuardPages(t *testing.T) {
-	key := pattern(16, 1)
-	aead, other := ours(t, key, 16), standard(t, key, 16)
-	source, target, first, second := newGuarded(t, 9100), newGuarded(t, 9100), newGuarded(t, 700), newGuarded(t, 12)
-	lengths := []int{1408, 1419, 1420, 1424, 1500, 2048, 8999, 9000}
-	for n := range 530 {
-		lengths = append(lengths, n)
-	}
-	for i, n := range lengths {
-		text, seed, salt := pattern(n, i), pattern([]int{8, 12, 0, 16, 17, 300, 1}[i%7], n), pattern(12, n)
-		want := other.Seal(nil, salt, text, seed)
-		for _, end := range []bool{false, true} {
-			name := fmt.Sprintf("%d bytes, at the end %v", n, end)
-			nonce, additional := second.place(salt, end), first.place(seed, end)
-			if got := aead.Seal(target.place(want, end)[:0], nonce, source.place(text, end), additional); !bytes.Equal(got, want) {
-				t.Fatalf("%s: sealed wrongly", name)
-			}
-			got, err := aead.Open(source.place(text, end)[:0], nonce, target.place(want, end), additional)
-			if err != nil || !bytes.Equal(got, text) {
-				t.Fatalf("%s: opened wrongly: %v", name, err)
-			}
-			buf := target.place(want, end)
-			if got, err = aead.Open(buf[:0], nonce, buf, additional); err != nil || !bytes.Equal(got, text) {
-				t.Fatalf("%s: opened wrongly in place: %v", name, err)
-			}
-			if got = aead.Seal(buf[:0], nonce, buf[:n], additional); !bytes.Equal(got, want) {
-				t.Fatalf("%s: sealed wrongly in place", name)
-			}
-		}
-	}
+	key := aeadtest.Pattern(16, 1)
+	aeadtest.GuardPages(t, ours(t, key, 16), standard(t, key, 16), 530)
 }
 
 // TestGuardedKey does the same with the key, of which more may be read than is needed, but nothing beyond.
 func TestGuardedKey(t *testing.T) {
 	for _, size := range []int{16, 24, 32} {
-		key := pattern(size, 1)
+		key := aeadtest.Pattern(size, 1)
 		ours(t, key, 16)
-		room := newGuarded(t, 1)
+		room := aeadtest.NewGuarded(t, 1)
 		for _, end := range []bool{false, true} {
 			whole := []uintptr{unsafe.Sizeof(gcm128{}), unsafe.Sizeof(gcm192{}), unsafe.Sizeof(gcm256{})}[size/8-2]
-			place := unsafe.Pointer(unsafe.SliceData(room.place(make([]byte, whole), end)))
+			place := unsafe.Pointer(unsafe.SliceData(room.Place(make([]byte, whole), end)))
 			var g *gcm
 			switch size {
 			case 16:
@@ -97,8 +36,8 @@ func TestGuardedKey(t *testing.T) {
 			}
 			other := standard(t, key, 16)
 			for n := range 800 {
-				nonce, text, additional := pattern(12, n), pattern(n, 1), pattern(3*n%700, 2)
-				check(t, fmt.Sprint(n, " bytes"), g, nonce, additional, text, other.Seal(nil, nonce, text, additional))
+				nonce, text, additional := aeadtest.Pattern(12, n), aeadtest.Pattern(n, 1), aeadtest.Pattern(3*n%700, 2)
+				aeadtest.Check(t, fmt.Sprint(n, " bytes"), g, nonce, additional, text, other.Seal(nil, nonce, text, additional))
 			}
 		}
 	}
