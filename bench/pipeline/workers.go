@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/goipsec/goipsec/bench/measure"
@@ -244,12 +245,7 @@ func (c *crew) out(n int) (float64, error) {
 	for _, d := range c.devices {
 		list = append(list, &d.lane)
 	}
-	before := c.plane.Counters().Sealed.Load()
-	took := atOnce(list, n)
-	if got := c.plane.Counters().Sealed.Load() - before; got != uint64(n*len(list)) {
-		return 0, fmt.Errorf("pipeline: of %d packets %d were sealed: %v", n*len(list), got, c.plane.Counters().Drops())
-	}
-	return took, nil
+	return c.counted(list, n, &c.plane.Counters().Sealed, "sealed")
 }
 
 // in has n packets come to each worker, each of the SA of its number; they are sealed before the time begins.
@@ -275,10 +271,15 @@ func (c *crew) in(n int) (float64, error) {
 		out.Unlock()
 		list = append(list, &s.lane)
 	}
-	before := c.plane.Counters().Delivered.Load()
+	return c.counted(list, n, &c.plane.Counters().Delivered, "delivered")
+}
+
+// counted is atOnce, and holds the plane to have counted every packet.
+func (c *crew) counted(list []*lane, n int, counter *atomic.Uint64, what string) (float64, error) {
+	before := counter.Load()
 	took := atOnce(list, n)
-	if got := c.plane.Counters().Delivered.Load() - before; got != uint64(n*len(list)) {
-		return 0, fmt.Errorf("pipeline: of %d packets %d were delivered: %v", n*len(list), got, c.plane.Counters().Drops())
+	if got := counter.Load() - before; got != uint64(n*len(list)) {
+		return 0, fmt.Errorf("pipeline: of %d packets %d were %s: %v", n*len(list), got, what, c.plane.Counters().Drops())
 	}
 	return took, nil
 }

@@ -70,7 +70,7 @@ func (list tunnelSAs) of(worker int) *Bundle {
 	return nil
 }
 
-// with returns a copy with b in its place, and what was there; without with nothing in the place of a child.
+// with returns a copy with b in its place.
 func (list tunnelSAs) with(b *Bundle) tunnelSAs {
 	next := make(tunnelSAs, max(len(list), int(b.Queue)+1))
 	copy(next, list)
@@ -78,6 +78,7 @@ func (list tunnelSAs) with(b *Bundle) tunnelSAs {
 	return next
 }
 
+// without returns a copy with nothing in the place of a child, nil if that leaves nothing.
 func (list tunnelSAs) without(child uint64) tunnelSAs {
 	var next tunnelSAs
 	for i, b := range list {
