@@ -163,8 +163,11 @@ func fakeInstance() {
 	srv.Close()
 }
 
-// fake is an instance with one rule, "web", and one child, 7, of a filter that every question finds.
-type fake struct{ stop chan struct{} }
+// fake is an instance with one rule, "web", and one child, 7, of a filter that every question finds. Its file is bad until a policy was assigned.
+type fake struct {
+	stop  chan struct{}
+	fresh bool
+}
 
 func (f *fake) Status() endpoint.Status {
 	return endpoint.Status{SchemaVersion: endpoint.SchemaVersion, Instance: "fake", Policy: endpoint.PolicyStatus{Name: "made-up"}, Drops: endpoint.Drops{"no-sa": 4},
@@ -173,13 +176,23 @@ func (f *fake) Status() endpoint.Status {
 func (f *fake) Connect(_ context.Context, target string) error { return f.known(target, "web") }
 func (f *fake) Rekey(id string) error                          { return f.known(id, "7") }
 func (f *fake) Delete(id string) error                         { return f.known(id, "7") }
-func (f *fake) Reload() error                                  { return fmt.Errorf("web.yaml:3:1: %w", endpoint.ErrPolicyFile) }
-func (f *fake) Assign(name string) error {
-	if name != "web" {
-		return &endpoint.UnknownPolicyError{Name: name, Known: []string{"web", "closed"}}
+func (f *fake) Reload() ([]endpoint.Waiting, error) {
+	if f.fresh {
+		return waits, nil
 	}
-	return nil
+	return nil, fmt.Errorf("web.yaml:3:1: %w", endpoint.ErrPolicyFile)
 }
+func (f *fake) Assign(name string) ([]endpoint.Waiting, error) {
+	if name != "web" {
+		return nil, &endpoint.UnknownPolicyError{Name: name, Known: []string{"web", "closed"}}
+	}
+	f.fresh = true
+	return waits, nil
+}
+
+// waits is what waits for a restart of the fake instance.
+var waits = []endpoint.Waiting{{Setting: "tun: mtu", InForce: "1400", File: "1300"}, {Setting: "tun: queues", InForce: "1", File: "2"}}
+
 func (f *fake) Unassign() error { return nil }
 func (f *fake) Stop()           { close(f.stop) }
 func (f *fake) Explain(q endpoint.Question) (endpoint.Explanation, error) {

@@ -20,10 +20,12 @@ reloads until the file's own assign: names another policy than now, or the insta
 	}
 	socket := socketFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := control.NewClient(*socket).Assign(cmd.Context(), args[0]); err != nil {
+		waiting, err := control.NewClient(*socket).Assign(cmd.Context(), args[0])
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "the policy %q is in force\n", args[0])
+		tellWaiting(cmd.OutOrStdout(), waiting)
 		return nil
 	}
 	return c

@@ -104,7 +104,7 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, ep control.Endpoint, lo
 	for {
 		select {
 		case <-hup:
-			if err := ep.Reload(); err != nil {
+			if _, err := ep.Reload(); err != nil { // the endpoint logs what waits for a restart
 				log.Error("the policy was not reloaded", "error", err)
 			} else {
 				log.Info("the policy was reloaded")
@@ -115,12 +115,21 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, ep control.Endpoint, lo
 	}
 }
 
-// options maps a file and flags to what an endpoint takes. Flags weigh more.
+// options maps a file and flags to what an endpoint takes.
 func (f *upFlags) options(ctx context.Context, file *config.File, words *passphrases, log *slog.Logger) (endpoint.Options, error) {
 	p, err := resolve(ctx, file.Assigned)
 	if err != nil {
 		return endpoint.Options{}, err
 	}
+	o := f.settings(file)
+	o.Policy, o.Load = p, func() (*endpoint.PolicyFile, error) { return f.again(ctx, words, log) }
+	o.Instance, o.ConfigPath, o.Version, o.Log = control.Instance(f.socket), f.config, version(), log
+	o.KeylogDir, o.NoRing, o.NoOffload, o.DirectESP = f.keylog, f.noRing, f.noOffload, f.directESP
+	return o, nil
+}
+
+// settings are those of a file that are looked at when an endpoint starts. Flags weigh more.
+func (f *upFlags) settings(file *config.File) endpoint.Options {
 	name := file.Tun.Name
 	if f.tun != "" {
 		name = f.tun
@@ -129,15 +138,11 @@ func (f *upFlags) options(ctx context.Context, file *config.File, words *passphr
 	if f.queues != 0 {
 		queues = f.queues
 	}
-	return endpoint.Options{
-		Policy: p, Load: func() (*endpoint.PolicyFile, error) { return f.again(ctx, words, log) }, Instance: control.Instance(f.socket), ConfigPath: f.config, Version: version(),
-		Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU,
-		NoGuard: f.noGuard || file.Guard == config.GuardOff, KeylogDir: f.keylog, Log: log,
-		NoRing: f.noRing, NoOffload: f.noOffload, Queues: queues, DirectESP: f.directESP,
-	}, nil
+	return endpoint.Options{Listen: file.Listen.Addrs, Port: file.Listen.Port, NATPort: file.Listen.NATPort, TUNName: name, MTU: file.Tun.MTU, Queues: queues,
+		NoGuard: f.noGuard || file.Guard == config.GuardOff}
 }
 
-// again reads the policies for a reload. The file's other settings take a restart.
+// again reads the policies for a reload, and the file's other settings, which take a restart.
 func (f *upFlags) again(ctx context.Context, words *passphrases, log *slog.Logger) (*endpoint.PolicyFile, error) {
 	file, err := config.LoadWith(f.config, words.options())
 	if err != nil {
@@ -146,6 +151,7 @@ func (f *upFlags) again(ctx context.Context, words *passphrases, log *slog.Logge
 	for _, w := range file.Warnings {
 		log.Warn(w.String())
 	}
-	return &endpoint.PolicyFile{Policies: file.Policies, Assigned: file.Assigned,
+	start := f.settings(file)
+	return &endpoint.PolicyFile{Policies: file.Policies, Assigned: file.Assigned, Start: &start,
 		Resolve: func(p *policy.Policy) (*policy.Policy, error) { return resolve(ctx, p) }}, nil
 }

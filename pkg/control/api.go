@@ -18,10 +18,11 @@ type Endpoint interface {
 	// Rekey and Delete take the ID of a peer or a child, as Status prints it.
 	Rekey(id string) error
 	Delete(id string) error
-	// Reload reads the policy file again. A bad file is refused with an error that wraps endpoint.ErrPolicyFile.
-	Reload() error
+	// Reload reads the policy file again. A bad file is refused with an error that wraps endpoint.ErrPolicyFile. It and Assign return the settings of the file that wait
+	// for a restart.
+	Reload() ([]endpoint.Waiting, error)
 	// Assign puts another policy of the file in force, Unassign none. Unknown names are refused with an error that wraps endpoint.ErrNotFound.
-	Assign(name string) error
+	Assign(name string) ([]endpoint.Waiting, error)
 	Unassign() error
 	// Stop asks the endpoint to end and returns at once; Server.Close tells that it has ended.
 	Stop()
@@ -55,6 +56,11 @@ const (
 type request struct {
 	Target string `json:"target,omitempty"`
 	ID     string `json:"id,omitempty"`
+}
+
+// applied is the answer to reload and assign.
+type applied struct {
+	Waiting []endpoint.Waiting `json:"waiting,omitempty"`
 }
 
 // Code says what kind of refusal a RemoteError is.

@@ -87,13 +87,17 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, pathDelete, request{ID: id}, nil)
 }
 
-func (c *Client) Reload(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, pathReload, request{}, nil)
+func (c *Client) Reload(ctx context.Context) ([]endpoint.Waiting, error) {
+	var a applied
+	err := c.call(ctx, http.MethodPost, pathReload, request{}, &a)
+	return a.Waiting, err
 }
 
 // Assign and Unassign do what the methods of Endpoint say.
-func (c *Client) Assign(ctx context.Context, name string) error {
-	return c.call(ctx, http.MethodPost, pathAssign, request{Target: name}, nil)
+func (c *Client) Assign(ctx context.Context, name string) ([]endpoint.Waiting, error) {
+	var a applied
+	err := c.call(ctx, http.MethodPost, pathAssign, request{Target: name}, &a)
+	return a.Waiting, err
 }
 
 func (c *Client) Unassign(ctx context.Context) error {

@@ -27,11 +27,12 @@ import (
 
 // recorder is an endpoint that writes down what it was asked.
 type recorder struct {
-	mu    sync.Mutex
-	calls []string
-	err   error
-	wait  bool // Connect waits for its context
-	stop  chan struct{}
+	mu      sync.Mutex
+	calls   []string
+	err     error
+	waiting []endpoint.Waiting
+	wait    bool // Connect waits for its context
+	stop    chan struct{}
 }
 
 func (r *recorder) note(format string, args ...any) error {
@@ -56,10 +57,14 @@ func (r *recorder) Connect(ctx context.Context, target string) error {
 }
 func (r *recorder) Rekey(id string) error  { return r.note("rekey %s", id) }
 func (r *recorder) Delete(id string) error { return r.note("delete %s", id) }
-func (r *recorder) Reload() error          { return r.note("reload") }
-func (r *recorder) Assign(n string) error  { return r.note("assign %s", n) }
-func (r *recorder) Unassign() error        { return r.note("unassign") }
-func (r *recorder) Stop()                  { _ = r.note("stop"); close(r.stop) }
+func (r *recorder) Reload() ([]endpoint.Waiting, error) {
+	return r.waiting, r.note("reload")
+}
+func (r *recorder) Assign(n string) ([]endpoint.Waiting, error) {
+	return r.waiting, r.note("assign %s", n)
+}
+func (r *recorder) Unassign() error { return r.note("unassign") }
+func (r *recorder) Stop()           { _ = r.note("stop"); close(r.stop) }
 func (r *recorder) Explain(q endpoint.Question) (endpoint.Explanation, error) {
 	return endpoint.Explanation{Rule: "web", Carriers: []uint64{9}}, r.note("explain %v %v", q.Src, q.Dst)
 }
@@ -85,7 +90,13 @@ func start(t *testing.T, r *recorder) (path string, s *Server) {
 }
 
 func TestEveryCallReachesTheEndpoint(t *testing.T) {
-	r := &recorder{}
+	r := &recorder{waiting: []endpoint.Waiting{{Setting: "tun: mtu", InForce: "1400", File: "1300"}}}
+	told := func(got []endpoint.Waiting, err error) error {
+		if diff := cmp.Diff(r.waiting, got); diff != "" {
+			t.Errorf("what waits for a restart changed on its way (-sent +got):\n%s", diff)
+		}
+		return err
+	}
 	path, _ := start(t, r)
 	c, ctx := NewClient(path), context.Background()
 	got, err := c.Status(ctx)
@@ -107,8 +118,8 @@ func TestEveryCallReachesTheEndpoint(t *testing.T) {
 		func() error { return c.Connect(ctx, "192.0.2.2") },
 		func() error { return c.Rekey(ctx, "7") },
 		func() error { return c.Delete(ctx, "8") },
-		func() error { return c.Reload(ctx) },
-		func() error { return c.Assign(ctx, "office") },
+		func() error { return told(c.Reload(ctx)) },
+		func() error { return told(c.Assign(ctx, "office")) },
 		func() error { return c.Unassign(ctx) },
 	} {
 		if err := f(); err != nil {

@@ -12,14 +12,14 @@ import (
 // quiet is an endpoint that does nothing.
 type quiet struct{}
 
-func (quiet) Status() endpoint.Status               { return endpoint.Status{} }
-func (quiet) Connect(context.Context, string) error { return nil }
-func (quiet) Rekey(string) error                    { return endpoint.ErrNotFound }
-func (quiet) Delete(string) error                   { return nil }
-func (quiet) Reload() error                         { return endpoint.ErrPolicyFile }
-func (quiet) Assign(string) error                   { return endpoint.ErrNotFound }
-func (quiet) Unassign() error                       { return nil }
-func (quiet) Stop()                                 {}
+func (quiet) Status() endpoint.Status                   { return endpoint.Status{} }
+func (quiet) Connect(context.Context, string) error     { return nil }
+func (quiet) Rekey(string) error                        { return endpoint.ErrNotFound }
+func (quiet) Delete(string) error                       { return nil }
+func (quiet) Reload() ([]endpoint.Waiting, error)       { return nil, endpoint.ErrPolicyFile }
+func (quiet) Assign(string) ([]endpoint.Waiting, error) { return nil, endpoint.ErrNotFound }
+func (quiet) Unassign() error                           { return nil }
+func (quiet) Stop()                                     {}
 func (quiet) Explain(endpoint.Question) (endpoint.Explanation, error) {
 	return endpoint.Explanation{}, nil
 }

@@ -80,8 +80,8 @@ func newHandler(e Endpoint, gone <-chan struct{}) http.Handler {
 	m.HandleFunc("POST "+pathConnect, with(func(r *http.Request, q request) error { return e.Connect(r.Context(), q.Target) }))
 	m.HandleFunc("POST "+pathRekey, with(func(_ *http.Request, q request) error { return e.Rekey(q.ID) }))
 	m.HandleFunc("POST "+pathDelete, with(func(_ *http.Request, q request) error { return e.Delete(q.ID) }))
-	m.HandleFunc("POST "+pathReload, with(func(*http.Request, request) error { return e.Reload() }))
-	m.HandleFunc("POST "+pathAssign, with(func(_ *http.Request, q request) error { return e.Assign(q.Target) }))
+	m.HandleFunc("POST "+pathReload, changing(func(request) ([]endpoint.Waiting, error) { return e.Reload() }))
+	m.HandleFunc("POST "+pathAssign, changing(func(q request) ([]endpoint.Waiting, error) { return e.Assign(q.Target) }))
 	m.HandleFunc("POST "+pathUnassign, with(func(*http.Request, request) error { return e.Unassign() }))
 	m.HandleFunc("POST "+pathStop, with(func(r *http.Request, _ request) error {
 		e.Stop()
@@ -125,6 +125,17 @@ func with(f func(*http.Request, request) error) http.HandlerFunc {
 		var q request
 		if read(w, r, &q) {
 			answer(w, struct{}{}, f(r, q))
+		}
+	}
+}
+
+// changing makes a handler of a command that reads the policy file.
+func changing(f func(request) ([]endpoint.Waiting, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var q request
+		if read(w, r, &q) {
+			waiting, err := f(q)
+			answer(w, applied{waiting}, err)
 		}
 	}
 }

@@ -15,6 +15,8 @@ type PolicyFile struct {
 	Assigned *policy.Policy // one of Policies
 	// Resolve gives the DNS names of a policy their addresses. Nil: there are none.
 	Resolve func(*policy.Policy) (*policy.Policy, error)
+	// Start are the options that an endpoint started with this file would have: those that a reload cannot change are compared with the ones in force. Nil: nobody knows.
+	Start *Options
 }
 
 // UnknownPolicyError says that a file holds no policy of that name. It is a kind of ErrNotFound.
@@ -46,7 +48,7 @@ var noPolicy = &policy.Policy{}
 
 // Assign reads the policy file again and puts its policy of that name in force, as Reload does. The choice holds over reloads until the file
 // assigns another policy than it does now, or the endpoint ends. An unknown name is an UnknownPolicyError.
-func (e *Endpoint) Assign(name string) error { return e.load(&name) }
+func (e *Endpoint) Assign(name string) ([]Waiting, error) { return e.load(&name) }
 
 // Unassign takes the policy out of force: SAs are deleted, at the peers too, and nothing is protected or blocked. It holds as Assign does.
 func (e *Endpoint) Unassign() error {
@@ -66,26 +68,26 @@ func (e *Endpoint) Unassign() error {
 }
 
 // load reads the policy file and applies the policy called name, or, if that is nil, the one that was chosen before.
-func (e *Endpoint) load(name *string) error {
+func (e *Endpoint) load(name *string) (wait []Waiting, result error) {
 	if e.opts.Load == nil {
-		return fmt.Errorf("this endpoint's policy does not come from a file")
+		return nil, fmt.Errorf("this endpoint's policy does not come from a file")
 	}
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	var before *choice
 	if stopped := e.do(func(time.Time) { before = e.choice }); stopped != nil {
-		return stopped
+		return nil, stopped
 	}
 	f, p, c, err := e.read(name, before) // outside the loop: reading keys and resolving names may take time
-	var result error
 	if stopped := e.do(func(now time.Time) {
-		if result = e.reload(now, p, err); result == nil && f != nil {
+		if result = e.reload(now, f, p, err); result == nil && f != nil {
 			e.choice, e.fileAssigns = c, f.Assigned.Name
 		}
+		wait = slices.Clone(e.waitingSettings)
 	}); stopped != nil {
-		return stopped
+		return nil, stopped
 	}
-	return result
+	return wait, result
 }
 
 // read reads the file and finds the policy to apply, and the choice that holds from then on.

@@ -32,13 +32,13 @@ func TestAssignAndUnassign(t *testing.T) {
 	kept := e.a.Status().Children[0].ID
 
 	var unknown *UnknownPolicyError
-	if err := e.a.Assign("wrok"); !errors.As(err, &unknown) || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), `it holds "work", "closed"`) {
+	if _, err := e.a.Assign("wrok"); !errors.As(err, &unknown) || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), `it holds "work", "closed"`) {
 		t.Errorf("%v", err)
 	}
 	if s := e.a.Status(); len(s.Children) != 1 || s.Children[0].ID != kept || !strings.HasPrefix(s.LastReload, "refused") {
 		t.Errorf("a name that there is not changed something: %+v", s)
 	}
-	if err := e.a.Assign("work"); err != nil {
+	if _, err := e.a.Assign("work"); err != nil {
 		t.Fatal(err)
 	}
 	inForce(t, e.a, "work", false) // as the file has it
@@ -46,7 +46,7 @@ func TestAssignAndUnassign(t *testing.T) {
 		t.Errorf("the SAs of the policy that was in force are gone: %+v", s.Children)
 	}
 
-	if err := e.a.Assign("closed"); err != nil {
+	if _, err := e.a.Assign("closed"); err != nil {
 		t.Fatal(err)
 	}
 	inForce(t, e.a, "closed", true)
@@ -59,18 +59,18 @@ func TestAssignAndUnassign(t *testing.T) {
 
 	// The choice holds over reloads, also of a file that has changed otherwise, and one without it is refused.
 	e.a.setText(two("work") + "wins_servers: [10.0.0.1]\n")
-	if err := e.a.Reload(); err != nil {
+	if _, err := e.a.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	inForce(t, e.a, "closed", true)
 	e.a.setText(strings.Replace(two("work"), "name: closed", "name: shut", 1))
-	if err := e.a.Reload(); !errors.As(err, &unknown) {
+	if _, err := e.a.Reload(); !errors.As(err, &unknown) {
 		t.Errorf("%v", err)
 	}
 	inForce(t, e.a, "closed", true)
 	// The file assigns another policy: it leads again.
 	e.a.setText(strings.Replace(two("shut"), "name: closed", "name: shut", 1))
-	if err := e.a.Reload(); err != nil {
+	if _, err := e.a.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	inForce(t, e.a, "shut", false)
@@ -103,19 +103,19 @@ func TestUnassignLeavesNothing(t *testing.T) {
 	}
 	eventually(t, func() bool { return e.a.Status().IKE.Refused["uncovered"] > refused })
 	// A reload, and one of a bad file, leave it so; assigning one by name ends it.
-	if err := e.a.Reload(); err != nil {
+	if _, err := e.a.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	inForce(t, e.a, "", true)
 	e.a.setText("policy: [")
-	for _, err := range []error{e.a.Reload(), e.a.Assign("work")} {
-		if !errors.Is(err, ErrPolicyFile) {
+	for _, read := range []func() ([]Waiting, error){e.a.Reload, func() ([]Waiting, error) { return e.a.Assign("work") }} {
+		if _, err := read(); !errors.Is(err, ErrPolicyFile) {
 			t.Errorf("%v", err)
 		}
 	}
 	inForce(t, e.a, "", true)
 	e.a.setText(two("work"))
-	if err := e.a.Assign("work"); err != nil {
+	if _, err := e.a.Assign("work"); err != nil {
 		t.Fatal(err)
 	}
 	inForce(t, e.a, "work", false)
@@ -136,7 +136,7 @@ func TestReloadThatCannotResolveANameChangesNothing(t *testing.T) {
 	}
 	before := e.a.Status()
 	e.a.setText(strings.Replace(e.a.text, "10.2.0.0/24", "10.2.0.0/16", 1))
-	if err := e.a.Reload(); !errors.Is(err, ErrPolicyFile) || !strings.Contains(err.Error(), "no such host") {
+	if _, err := e.a.Reload(); !errors.Is(err, ErrPolicyFile) || !strings.Contains(err.Error(), "no such host") {
 		t.Errorf("%v", err)
 	}
 	if s := e.a.Status(); s.Policy != before.Policy || len(s.Children) != 1 {

@@ -43,7 +43,7 @@ func TestReloadThatTheHostRefusesIsTakenBack(t *testing.T) {
 	var old *policy.Compiled
 	e.a.on(t, func(time.Time) { h.host, e.a.Endpoint.host, old = e.a.Endpoint.host, h, e.a.compiled })
 	e.a.setText(strings.Replace(e.a.text, "10.2.0.0/24", "10.2.0.0/16", 1))
-	if err := e.a.Reload(); err == nil || !strings.Contains(err.Error(), "the kernel says no") {
+	if _, err := e.a.Reload(); err == nil || !strings.Contains(err.Error(), "the kernel says no") {
 		t.Fatalf("%v", err)
 	}
 	e.a.on(t, func(time.Time) {
@@ -86,7 +86,7 @@ func TestReloadThatCanOnlyBePartlyApplied(t *testing.T) {
 		}
 	})
 	e.a.setText(strings.Replace(e.a.text, "0x2001", "0x3001", 1))
-	if err := e.a.Reload(); !errors.Is(err, errPartly) {
+	if _, err := e.a.Reload(); !errors.Is(err, errPartly) {
 		t.Fatalf("%v", err)
 	}
 	if s := e.a.Status(); !strings.HasPrefix(s.LastReload, "applied in part") || len(s.Children) != 0 {

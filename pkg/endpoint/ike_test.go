@@ -142,7 +142,7 @@ func TestReloadKeepsWhatItDoesNotTouch(t *testing.T) {
 	e.connect(t)
 	before := e.a.Status().Children[0].ID
 	e.a.setText(ikePolicy(1, 2, defaultIKE) + "  - {name: more, filters: [me <-> 203.0.113.7], action: block}\n")
-	if err := e.a.Reload(); err != nil {
+	if _, err := e.a.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	if s := e.a.Status(); len(s.Children) != 1 || s.Children[0].ID != before || s.Policy.Rules != 2 {
@@ -150,12 +150,12 @@ func TestReloadKeepsWhatItDoesNotTouch(t *testing.T) {
 	}
 	carry(t, e.a, e.b, "10.1.0.5", "10.2.0.5")
 	e.a.setText("policy: [")
-	if err := e.a.Reload(); !errors.Is(err, ErrPolicyFile) {
+	if _, err := e.a.Reload(); !errors.Is(err, ErrPolicyFile) {
 		t.Fatalf("%v", err)
 	}
 	carry(t, e.a, e.b, "10.1.0.5", "10.2.0.5")
 	e.a.setText("policy: empty\nrules:\n  - {name: more, filters: [me <-> 203.0.113.7], action: block}\n")
-	if err := e.a.Reload(); err != nil {
+	if _, err := e.a.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(e.a.Status().Children); n != 0 {

@@ -72,10 +72,8 @@ const (
 	maxFailures = 32
 )
 
-func (o *Options) check() error {
-	if o.Policy == nil {
-		return errors.New("endpoint: no policy is assigned")
-	}
+// setDefaults gives the settings that may be left out what their zero means.
+func (o *Options) setDefaults() {
 	if o.Port == 0 {
 		o.Port = ikePort
 	}
@@ -85,13 +83,20 @@ func (o *Options) check() error {
 	if o.Port != ikePort {
 		o.NATPort = o.Port
 	}
-	if o.Queues < 0 || o.Queues > tun.MaxQueues {
-		return fmt.Errorf("endpoint: %d is no number of queues; choose one from 1 to %d, at most that of the processors", o.Queues, tun.MaxQueues)
-	}
 	o.Queues = max(o.Queues, 1)
 	if o.Instance == "" {
 		o.Instance = "goipsec"
 	}
+}
+
+func (o *Options) check() error {
+	if o.Policy == nil {
+		return errors.New("endpoint: no policy is assigned")
+	}
+	if o.Queues < 0 || o.Queues > tun.MaxQueues {
+		return fmt.Errorf("endpoint: %d is no number of queues; choose one from 1 to %d, at most that of the processors", o.Queues, tun.MaxQueues)
+	}
+	o.setDefaults()
 	if len(o.Instance) > 32 {
 		return errors.New("endpoint: the name of the instance is longer than 32 characters")
 	}

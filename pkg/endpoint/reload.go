@@ -21,13 +21,17 @@ var errPartly = errors.New("the policy is in force, but not all of its rules wit
 // Reload reads the policy again and applies it. SAs whose filter and settings are still there stay. If the new policy is bad, or cannot be applied, the
 // old one stays and the error wraps ErrPolicyFile.
 // DNS names are resolved again. What Assign or Unassign chose stays chosen, unless the file assigns another policy than it did then.
-func (e *Endpoint) Reload() error { return e.load(nil) }
+// It returns the settings of the file that are not in force and wait for a restart.
+func (e *Endpoint) Reload() ([]Waiting, error) { return e.load(nil) }
 
-func (e *Endpoint) reload(now time.Time, p *policy.Policy, err error) error {
+func (e *Endpoint) reload(now time.Time, f *PolicyFile, p *policy.Policy, err error) error {
 	if err == nil {
 		err = e.change(now, p)
 	}
 	e.noteChange(now, "reloaded", err)
+	if f != nil && (err == nil || errors.Is(err, errPartly)) {
+		e.noteWaiting(now, waiting(e.opts, f.Start))
+	}
 	return err
 }
 

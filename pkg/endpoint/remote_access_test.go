@@ -60,7 +60,7 @@ func TestRemoteAccess(t *testing.T) {
 			}
 		}
 		for _, x := range []*end{e.a, e.b} {
-			if err := x.Reload(); err != nil {
+			if _, err := x.Reload(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -68,7 +68,7 @@ func TestRemoteAccess(t *testing.T) {
 		if err := os.WriteFile(users, []byte("# nobody\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.b.Reload(); err != nil {
+		if _, err := e.b.Reload(); err != nil {
 			t.Fatal(err)
 		}
 		if status := e.b.Status(); len(status.Peers) != 0 || len(status.Children) != 0 {

@@ -51,7 +51,7 @@ func (e *Endpoint) reportHead(now time.Time, s *Status) {
 	s.Policy = PolicyStatus{Name: e.policy.Name, Description: e.policy.Description, Rules: len(e.policy.Rules), MainModeFilters: len(e.compiled.MainMode),
 		OutboundFilters: len(e.compiled.Outbound), InboundFilters: len(e.compiled.Inbound), Applied: e.applied, Unassigned: e.policy == noPolicy, ByCommand: e.choice != nil}
 	s.Addresses = e.host.addresses()
-	s.Warnings = append(slices.Clone(e.warnings), e.compiled.Warnings...)
+	s.Warnings = slices.Concat(e.warnings, e.waitingWarnings(), e.compiled.Warnings)
 	s.Live, s.Connections = liveNames(&e.compiled.Host), connectionNames(&e.compiled.Host)
 	s.LastReload = e.lastReload
 	e.host.describe(s)

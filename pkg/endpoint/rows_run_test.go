@@ -151,7 +151,7 @@ func TestF18CloseDuringEveryOperation(t *testing.T) {
 			operations := []func(){
 				func() { _ = e.a.Connect(t.Context(), "to-2") },
 				func() { e.a.Status() },
-				func() { _ = e.a.Reload() },
+				func() { _, _ = e.a.Reload() },
 				func() { _ = e.a.Rekey(firstID(e.a)) },
 				func() { _ = e.a.Delete(firstID(e.a)) },
 				func() { _, _ = e.a.Explain(Question{Src: outerA, Dst: outerB}) },

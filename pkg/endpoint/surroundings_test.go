@@ -101,7 +101,7 @@ func TestPolicyFollowsTheServers(t *testing.T) {
 	})
 	// A policy without live keywords does not ask every second.
 	e.a.setText(ikePolicy(1, 2, defaultIKE))
-	if err := e.a.Reload(); err != nil {
+	if _, err := e.a.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	e.a.on(t, func(now time.Time) {

@@ -127,7 +127,8 @@ func TestSystemHostFromStartToEnd(t *testing.T) {
 	eventually(t, func() bool { return x.Status().Policy.OutboundFilters == filters })
 	// A reload moves the routes.
 	x.setText(strings.Replace(systemPolicy, "10.2.0.0/24", "10.3.0.0/24", 1))
-	must(t, x.Reload())
+	_, err = x.Reload()
+	must(t, err)
 	if text := kernel(t); !strings.Contains(text, "10.3.0.0/24 dev") || strings.Contains(text, "10.2.0.0/24") {
 		t.Errorf("%s", text)
 	}

@@ -115,7 +115,8 @@ func (x *end) file() (*PolicyFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &PolicyFile{Policies: f.Policies, Assigned: f.Assigned}, nil
+	start := &Options{Listen: f.Listen.Addrs, Port: f.Listen.Port, NATPort: f.Listen.NATPort, TUNName: f.Tun.Name, MTU: f.Tun.MTU, Queues: f.Tun.Queues, NoGuard: f.Guard == config.GuardOff}
+	return &PolicyFile{Policies: f.Policies, Assigned: f.Assigned, Start: start}, nil
 }
 
 func (x *end) setText(text string) {

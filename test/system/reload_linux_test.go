@@ -72,3 +72,50 @@ func TestReloadsUnderLoadTouchNothingElse(t *testing.T) {
 	t.Log("to b:", s)
 	t.Log("to a:", back)
 }
+
+// TestReloadSaysWhatWaitsForARestart changes what is looked at when goipsec starts, and a rule beside it: reload and the log name the settings, the rule is in force at
+// once, and the settings after what the text advises. A flag weighs more than the file, so that a setting under one does not wait.
+func TestReloadSaysWhatWaitsForARestart(t *testing.T) {
+	w := newWorld(t)
+	g := w.Goipsec(w.a, file(site(1)), "--tun", "kept0")
+	was := g.Status()
+	g.Write("listen: {addresses: [10.1.0.1]}\ntun: {name: other0, mtu: 1300, queues: 2}\n" + file(site(1), site6(1)))
+	said := g.Must("reload")
+	for _, want := range []string{"the policy was reloaded\n", "listen: addresses is 10.1.0.1 in the file, and every address of the host in force", "tun: mtu is 1300 in the file, and computed in force",
+		"goipsec down, then goipsec up"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("reload does not say %q:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "tun: name") {
+		t.Errorf("the name of the device is a flag's, and does not wait:\n%s", said)
+	}
+	if waits := w.IO != "queues"; strings.Contains(said, "tun: queues is 2 in the file, and 1 in force") != waits {
+		t.Errorf("the queues wait: %v\n%s", waits, said)
+	}
+	g.Expect(`msg="a setting of the policy file is not in force" setting="tun: mtu"`, time.Second)
+	now := g.Status()
+	if now.Policy.Rules != 2 || now.TUN.MTU != was.TUN.MTU || len(now.Listen) != len(was.Listen) || len(now.Queues) != len(was.Queues) {
+		t.Errorf("after the reload: %+v, %+v, %+v", now.Policy, now.TUN, now.Listen)
+	}
+	if !strings.Contains(strings.Join(now.Warnings, "\n"), "tun: mtu is 1300") {
+		t.Errorf("status does not say what waits: %q", now.Warnings)
+	}
+	// By signal it is logged as well.
+	logged := strings.Count(g.Log.String(), `setting="tun: mtu"`)
+	g.Signal(syscall.SIGHUP)
+	w.Until(5*time.Second, "the log of the second reload", func() (bool, string) {
+		return strings.Count(g.Log.String(), `setting="tun: mtu"`) == logged+1, g.Log.String()
+	})
+	g.Must("down")
+	g.Restart("--tun", "kept0")
+	now = g.Status()
+	if now.TUN.MTU != 1300 || now.TUN.Name != "kept0" || len(now.Queues) != 2 || strings.Contains(strings.Join(now.Warnings, "\n"), "restart") {
+		t.Errorf("after the restart: %+v, %d queues, %q", now.TUN, len(now.Queues), now.Warnings)
+	}
+	for _, l := range now.Listen {
+		if l.Address.Addr().String() != "10.1.0.1" {
+			t.Errorf("after the restart it listens at %v", l)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 
+	"github.com/goipsec/goipsec/pkg/endpoint"
 	"github.com/goipsec/goipsec/pkg/monitor"
 )
 
@@ -60,7 +61,12 @@ func (s *Server) change(r *http.Request, target string) (text string, err error,
 	case "connect":
 		return target + " is connected", s.e.Connect(r.Context(), target), true
 	case "reload":
-		return "the policy was read again and applied", s.e.Reload(), true
+		waiting, err := s.e.Reload()
+		text := "the policy was read again and applied"
+		for _, w := range waiting {
+			text += "; but " + w.String() + ": " + endpoint.RestartAdvice
+		}
+		return text, err, true
 	}
 	return "", nil, false
 }

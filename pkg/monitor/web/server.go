@@ -20,7 +20,7 @@ type Endpoint interface {
 	Connect(ctx context.Context, target string) error
 	Rekey(id string) error
 	Delete(id string) error
-	Reload() error
+	Reload() ([]endpoint.Waiting, error)
 }
 
 //go:embed page.html page.js style.css icon.svg

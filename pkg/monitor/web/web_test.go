@@ -61,7 +61,9 @@ func (l *lab) Rekey(id string) error                          { return l.note("r
 func (l *lab) Delete(id string) error {
 	return errors.Join(l.note("delete "+id), errors.New("no such SA \x1b[31m"))
 }
-func (l *lab) Reload() error { return l.note("reload") }
+func (l *lab) Reload() ([]endpoint.Waiting, error) {
+	return []endpoint.Waiting{{Setting: "tun: mtu", InForce: "1400", File: "1300"}}, l.note("reload")
+}
 
 const secret = "0123456789abcdef0123456789abcdef"
 
@@ -279,6 +281,9 @@ func TestChangesNeedTheTokenAndJSON(t *testing.T) {
 		var o outcome
 		if err := json.Unmarshal([]byte(text), &o); err != nil || resp.StatusCode != 200 || o.OK != (what != "delete") || strings.Contains(o.Text, "\x1b") {
 			t.Errorf("%s: %s %s", what, resp.Status, text)
+		}
+		if told := strings.Contains(o.Text, "tun: mtu is 1300 in the file, and 1400 in force") && strings.Contains(o.Text, "goipsec down"); told != (what == "reload") {
+			t.Errorf("%s: it is told what waits for a restart: %v, %s", what, told, text)
 		}
 	}
 	if got := strings.Join(e.changes, ", "); got != "rekey 7, delete 7, connect 7, reload" {

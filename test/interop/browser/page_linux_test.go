@@ -66,7 +66,10 @@ func (c *counting) Connect(ctx context.Context, target string) error {
 }
 func (c *counting) Rekey(id string) error  { c.note("rekey " + id); return c.Endpoint.Rekey(id) }
 func (c *counting) Delete(id string) error { c.note("delete " + id); return c.Endpoint.Delete(id) }
-func (c *counting) Reload() error          { c.note("reload"); return c.Endpoint.Reload() }
+func (c *counting) Reload() ([]endpoint.Waiting, error) {
+	c.note("reload")
+	return c.Endpoint.Reload()
+}
 
 // site is a running pair, the page of its first endpoint, and a tab of the browser.
 type site struct {
@@ -234,7 +237,8 @@ func TestThePageIsLive(t *testing.T) {
 
 	s.click(`nav a[href="/view/events"]`)
 	s.sees("#table", "child-up")
-	s.must(s.pair.A.Reload())
+	_, err := s.pair.A.Reload()
+	s.must(err)
 	s.sees("#table", "reload")
 	s.quiet()
 }
