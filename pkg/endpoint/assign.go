@@ -83,7 +83,7 @@ func (e *Endpoint) load(name *string) (wait []Waiting, result error) {
 		if result = e.reload(now, f, p, err); result == nil && f != nil {
 			e.choice, e.fileAssigns = c, f.Assigned.Name
 		}
-		wait = slices.Clone(e.waitingSettings)
+		wait = slices.Clone(e.pending)
 	}); stopped != nil {
 		return nil, stopped
 	}

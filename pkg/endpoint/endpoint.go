@@ -51,30 +51,30 @@ type Endpoint struct {
 	changing sync.Mutex // held by those who read the policy file and apply it
 
 	// What follows belongs to the goroutine of Run.
-	policy          *policy.Policy
-	compiled        *policy.Compiled
-	filters         filterIndex // of compiled
-	applied         time.Time
-	children        map[uint64]*child
-	accepted        map[uint64]*child // those of children that are not up yet
-	nextManual      uint64
-	manual          map[string]uint64 // children of manual rules, by filter ID
-	failures        []Failure
-	warnings        []string
-	lastReload      string
-	waitingSettings []Waiting               // of the policy file, for a restart
-	choice          *choice                 // nil: the file leads
-	fileAssigns     string                  // the name of the policy that the file assigns
-	assigned        map[string]netip.Prefix // inner addresses that gateways gave, by rule name
-	configured      []isakmp.Configured     // that are not in force yet
-	usesLive        bool                    // the policy in force has live keywords
-	servers         follower                // what live keywords stood for
-	behind          bool                    // the policy in force does not follow the host's addresses
-	renewed         time.Time               // when this host's certificates were last looked at
-	waiters         []*waiter
-	logs            logGate
-	tally           tally
-	history         history
+	policy      *policy.Policy
+	compiled    *policy.Compiled
+	filters     filterIndex // of compiled
+	applied     time.Time
+	children    map[uint64]*child
+	accepted    map[uint64]*child // those of children that are not up yet
+	nextManual  uint64
+	manual      map[string]uint64 // children of manual rules, by filter ID
+	failures    []Failure
+	warnings    []string
+	lastReload  string
+	pending     []Waiting               // of the policy file, for a restart
+	choice      *choice                 // nil: the file leads
+	fileAssigns string                  // the name of the policy that the file assigns
+	assigned    map[string]netip.Prefix // inner addresses that gateways gave, by rule name
+	configured  []isakmp.Configured     // that are not in force yet
+	usesLive    bool                    // the policy in force has live keywords
+	servers     follower                // what live keywords stood for
+	behind      bool                    // the policy in force does not follow the host's addresses
+	renewed     time.Time               // when this host's certificates were last looked at
+	waiters     []*waiter
+	logs        logGate
+	tally       tally
+	history     history
 
 	looked    *Status       // the last overview
 	searching sync.Mutex    // one search of the policy at a time, outside of that goroutine

@@ -81,7 +81,7 @@ func waiting(inForce Options, start *Options) (list []Waiting) {
 
 // noteWaiting tells of the settings of the file that was just applied which wait for a restart.
 func (e *Endpoint) noteWaiting(now time.Time, list []Waiting) {
-	e.waitingSettings = list
+	e.pending = list
 	if len(list) == 0 {
 		return
 	}
@@ -96,7 +96,7 @@ func (e *Endpoint) noteWaiting(now time.Time, list []Waiting) {
 
 // waitingWarnings are what status says as long as settings wait.
 func (e *Endpoint) waitingWarnings() (list []string) {
-	for _, w := range e.waitingSettings {
+	for _, w := range e.pending {
 		list = append(list, w.String()+": "+RestartAdvice)
 	}
 	return list
