@@ -99,14 +99,7 @@ func TestChildrenOfQueuesAreRenewedSingly(t *testing.T) {
 // A day of renewals leaves what was there at first.
 func TestChildrenOfQueuesLiveOn(t *testing.T) {
 	w := inQueues(t, 2, 2, nil)
-	for range 24 * 60 {
-		w.run(time.Minute)
-		for _, h := range w.hosts {
-			for id := range h.children {
-				h.e.Traffic(w.now, id, true, true)
-			}
-		}
-	}
+	w.inUse(24 * time.Hour)
 	w.run(2 * time.Minute)
 	w.oneEach(2)
 	if w.hosts[0].e.Stats().QuickModesInitiated+w.hosts[0].e.Stats().QuickModesAnswered < 2*20 {

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -76,6 +77,7 @@ type host struct {
 	queues     int
 	ups        int
 	reject     bool // it deletes each child as soon as it is up
+	alone      bool // it refuses children for other queues than the first, although it has said that it works in several
 }
 
 var (
@@ -192,6 +194,9 @@ func compile(tb testing.TB, s settings, local, remote netip.Addr, n int) *policy
 		if f.Proto, f.DstPorts = 6, classifier.Port(p); i == 0 {
 			r.Filters = nil
 		}
+		if n == 1 {
+			f.SrcPorts, f.DstPorts = f.DstPorts, classifier.Ports{}
+		}
 		r.Filters = append(r.Filters, f)
 	}
 	if s.respond {
@@ -230,7 +235,10 @@ func (h *host) boot(seed uint64) {
 	h.inbound, h.reserved, h.children = map[uint32]uint64{}, map[uint32]bool{}, map[uint64]*isakmp.ChildSA{}
 	h.ready, h.inUse = map[uint64]*isakmp.ChildSA{}, map[isakmp.Selector]uint64{}
 	rng := newSeeded(seed)
-	e, err := New(Config{Rand: rng, Policy: h.compiled, Queues: h.queues, NewSPI: func(suite.Protocol, int) (uint32, error) {
+	e, err := New(Config{Rand: rng, Policy: h.compiled, Queues: h.queues, NewSPI: func(_ suite.Protocol, queue int) (uint32, error) {
+		if h.alone && queue > 0 {
+			return 0, errors.New("one SA for each traffic")
+		}
 		var b [4]byte
 		_, _ = rng.Read(b[:])
 		spi := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]) | 0x1000
@@ -433,10 +441,24 @@ func (w *world) run(d time.Duration) {
 // want asks host n for protection, as its data plane would.
 func (w *world) want(n int) {
 	h := w.hosts[n]
-	f := h.filter()
-	key := packet.Key{Src: h.addr, Dst: w.hosts[1-n].addr}
-	h.e.Acquire(w.now, f, key, h.addr, w.hosts[1-n].addr)
+	w.wantBy(n, h.filter())
+}
+
+// wantBy is want for one of several filters.
+func (w *world) wantBy(n int, f *policy.QuickModeFilter) {
+	h := w.hosts[n]
+	h.e.Acquire(w.now, f, packet.Key{Src: h.addr, Dst: w.hosts[1-n].addr}, h.addr, w.hosts[1-n].addr)
 	w.drain()
+}
+
+// filters are all by which a host negotiates.
+func (h *host) filters() (list []*policy.QuickModeFilter) {
+	for _, f := range h.compiled.Outbound {
+		if f.Action == policy.Negotiate {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func (h *host) filter() *policy.QuickModeFilter {

@@ -25,6 +25,7 @@ type child struct {
 	up                       bool // ChildUp was emitted
 	retired                  bool // another has taken its place; it is accepted for a while yet
 	renewing                 bool
+	failures                 uint8 // attempts to renew it that failed, at most maxDoublings
 	gone                     bool
 	trafficAt                time.Time
 	softAt, hardAt           time.Time
@@ -43,6 +44,7 @@ const (
 	// collisionSlack is how much earlier than the peer's quick mode began an own child may have come up and still count as a collision.
 	collisionSlack = 2 * time.Second
 	renewRetry     = 10 * time.Second
+	maxDoublings   = 5 // of renewRetry
 )
 
 func (c *child) usable() bool { return c.up && !c.retired && !c.gone }
@@ -245,12 +247,18 @@ func (m *Machine) renew(now time.Time, c *child) {
 	m.pursue(now, p)
 }
 
-// rekeyFailed tries again a little later; the old child goes on until its end.
+// rekeyFailed tries again a little later; the old child goes on until its end. One without which its traffic has another is asked for less and less often.
 func (c *child) rekeyFailed(now time.Time) {
 	c.renewing = false
-	if c.usable() {
-		c.m.alarms.set(&c.soft, now.Add(renewRetry+c.m.jitter(renewRetry)))
+	if !c.usable() {
+		return
 	}
+	wait := renewRetry
+	if c.queue > 0 {
+		wait <<= c.failures
+		c.failures = min(c.failures+1, maxDoublings)
+	}
+	c.m.alarms.set(&c.soft, now.Add(wait+c.m.jitter(wait)))
 }
 
 // deleteChild removes a child and tells the peer.

@@ -193,6 +193,11 @@ func (m *Machine) takeError(now time.Time, s *mainMode, n isakmp.Notify) {
 }
 
 func (m *Machine) refusedQuickMode(now time.Time, q *quickMode, t isakmp.NotifyType) {
+	q.refused = true
+	if q.want.further() {
+		m.failQuickMode(now, q, q.refusedFurther(t))
+		return
+	}
 	f := isakmp.Failure{What: "the peer refused quick mode with " + t.String(), Why: "its policy does not allow what was offered",
 		Next: "compare both rules and look at the peer's log", Answered: true}
 	switch t {

@@ -81,7 +81,7 @@ func (m *Machine) takeAddress(now time.Time, s *mainMode, x isakmp.Configuration
 	// What waits for a quick mode was asked for with another address, and is asked for again with this one.
 	for _, w := range append([]*want(nil), s.peer.wants...) {
 		if t := w.filter.Rule.Tunnel; w.qm == nil && t != nil && t.AskAddress && t.Inner.Addr() != address {
-			s.peer.drop(w)
+			m.putOff(now, s.peer, w)
 		}
 	}
 	m.pursue(now, s.peer)

@@ -138,7 +138,7 @@ func (m *Machine) Acquire(now time.Time, f *policy.QuickModeFilter, sel isakmp.S
 	at := addrPair{local: local, remote: remote}
 	p := m.peerAt(at)
 	for _, w := range p.wants {
-		if w.selector == sel && w.filter.ID == f.ID {
+		if w.selector == sel && w.filter.ID == f.ID && !w.further() {
 			m.watchSilence(now, p, w)
 			return
 		}
@@ -167,7 +167,7 @@ func (m *Machine) pursue(now time.Time, p *peer) {
 		}
 		if s := p.usable(m.policy.Policy.KeyExchange.QuickModes); s != nil {
 			if t := w.filter.Rule.Tunnel; t != nil && t.AskAddress && !t.Inner.IsValid() {
-				p.drop(w) // the owner is about to ask again, with the address that was assigned
+				m.putOff(now, p, w) // the owner is about to ask again, with the address that was assigned
 				continue
 			}
 			m.startQuickMode(now, s, w)
@@ -303,15 +303,20 @@ func (m *Machine) failWants(now time.Time, p *peer, local, remote netip.AddrPort
 
 func (m *Machine) failWant(now time.Time, p *peer, w *want, local, remote netip.AddrPort, f isakmp.Failure) {
 	f = inStage(f, isakmp.StageQuickMode)
-	p.drop(w)
+	m.putOff(now, p, w)
 	p.failed(now, f)
-	if w.replaces == 0 {
+	if w.replaces == 0 && !w.further() {
 		m.stats.AcquiresFailed++
 	}
+	m.emit(isakmp.Failed{Filter: w.filter.ID, Local: local, Remote: remote, Failure: f})
+}
+
+// putOff gives up a wish. If it was for the renewal of a child, that is tried again later.
+func (m *Machine) putOff(now time.Time, p *peer, w *want) {
+	p.drop(w)
 	if c := m.children[w.replaces]; c != nil {
 		c.rekeyFailed(now)
 	}
-	m.emit(isakmp.Failed{Filter: w.filter.ID, Local: local, Remote: remote, Failure: f})
 }
 
 func (p *peer) failed(now time.Time, f isakmp.Failure) { p.last, p.lastAt = &f, now }

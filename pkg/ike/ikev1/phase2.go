@@ -76,7 +76,7 @@ func (m *Machine) newMessageID(s *mainMode) (uint32, error) {
 func (m *Machine) startQuickMode(now time.Time, s *mainMode, w *want) {
 	p := s.peer
 	if w.queue > 0 && !s.queues {
-		p.drop(w) // the peer has started anew, and works in one queue now
+		m.putOff(now, p, w) // the peer has started anew, and works in one queue now
 		return
 	}
 	q := &quickMode{s: s, m: m, run: isakmp.Run[*quickMode]{Script: quickModeScript, Role: isakmp.Initiator}, began: now,
@@ -192,9 +192,17 @@ func (m *Machine) sendQuickMode(now time.Time, q *quickMode) {
 	q.iv = next
 	// Whoever waits for an answer repeats; message 3 has none, and is sent again when message 2 comes again.
 	m.launch(now, &q.flight, isakmp.Datagram{Local: q.s.local, Remote: q.s.remote, Data: out}, q.run.Awaits(), func(now time.Time) {
-		m.failQuickMode(now, q, isakmp.Failure{What: "the peer does not answer in quick mode", Why: "the peer has lost the main-mode SA, or packets are lost",
-			Next: "look at the peer's log", Answered: true})
+		m.failQuickMode(now, q, q.unanswered())
 	})
+}
+
+func (q *quickMode) unanswered() isakmp.Failure {
+	f := isakmp.Failure{What: "the peer does not answer in quick mode", Why: "the peer has lost the main-mode SA, or packets are lost", Next: "look at the peer's log", Answered: true}
+	if q.want != nil && q.want.further() {
+		f.What = fmt.Sprintf("the peer does not answer in the quick mode for a further child, for queue %d", q.queue)
+		f.Why = "it takes no further child for the same traffic, or packets are lost"
+	}
+	return f
 }
 
 // hashed encodes payloads behind a hash payload that covers them.
@@ -266,7 +274,7 @@ func (m *Machine) advanceQuickMode(now time.Time, q *quickMode) {
 	case 1: // responder, message 1 taken
 		if err := m.reserve(q, []phase2Suite{q.choice.suite}); err != nil {
 			m.releaseSPIs(q)
-			m.sendNotify(q.s, isakmp.NoProposalChosen, isakmp.ProtoESP, nil)
+			m.sendNotify(q.s, isakmp.NoProposalChosen, isakmp.ProtoESP, q.offeredSPI)
 			return
 		}
 		q.s.track(q)
@@ -353,7 +361,7 @@ func (m *Machine) quickModeError(now time.Time, q *quickMode, err error) {
 	} else {
 		m.stats.Refused++
 	}
-	q.doubtful = r.Notify == isakmp.NoProposalChosen
+	q.doubtful = r.Notify == isakmp.NoProposalChosen && !q.full
 	m.sendNotify(q.s, r.Notify, isakmp.ProtoESP, q.offeredSPI)
 	m.failQuickMode(now, q, r.Failure)
 }
@@ -369,7 +377,7 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 	p := q.s.peer
 	// A main-mode SA under which a quick mode failed may itself be at fault: the peer has lost it, or a forged or damaged message
 	// made the ends see different NATs. The next attempt begins with a new one.
-	if q.s.state == Established && (q.want != nil || q.doubtful) {
+	if q.s.state == Established && (q.want != nil && !q.expendable() || q.doubtful) {
 		q.s.doubt = true
 		m.retireSA(now, q.s, lingerPeer)
 	}
@@ -380,7 +388,9 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 	}
 	if q.want != nil {
 		q.want.qm = nil
-		f.Detail = either(f.Detail, list("offered:", suiteFields(q.allowed)))
+		if !q.want.further() { // else they were found good
+			f.Detail = either(f.Detail, list("offered:", suiteFields(q.allowed)))
+		}
 		m.failWant(now, p, q.want, q.s.local, q.s.remote, f)
 	} else {
 		p.failed(now, f)
@@ -391,6 +401,12 @@ func (m *Machine) failQuickMode(now time.Time, q *quickMode, f isakmp.Failure) {
 		m.emit(isakmp.Failed{Filter: id, Local: q.s.local, Remote: q.s.remote, Failure: f})
 	}
 	m.forget(p)
+}
+
+// expendable reports whether the failure of a quick mode that this host began says nothing against the main-mode SA: a child of another queue for the same traffic has
+// come up, lately, or the peer has said under the SA that it does not want this one.
+func (q *quickMode) expendable() bool {
+	return q.want.further() && (q.refused || q.want.replaces == 0)
 }
 
 // modeOf is the mode of a rule's SAs.

@@ -53,6 +53,8 @@ type quickMode struct {
 	// offeredSPI is the first that the initiator offered: a refusal names it, so that the initiator knows what is meant.
 	offeredSPI []byte
 	doubtful   bool // refused for its proposals: the ends may see different NATs
+	full       bool // refused because there are too many
+	refused    bool // by the peer, authenticated
 	ni, nr     []byte
 	kex        suite.KeyExchange
 	public     []byte
@@ -149,15 +151,14 @@ func (q *quickMode) takeOffer(msg *isakmp.Message) error {
 	if err != nil {
 		return err
 	}
-	if len(q.s.peer.children) >= maxChildren {
-		return &isakmp.Refusal{Notify: isakmp.NoProposalChosen, Failure: isakmp.Failure{What: fmt.Sprintf("the peer has %d children already", maxChildren),
-			Why: "it makes new ones without end", Next: "look at the peer's policy and log", Answered: true}}
-	}
 	if err := q.decide(sa, offered); err != nil {
 		return err
 	}
 	q.takeOriginalAddresses(msg)
 	q.takeQueue(msg)
+	if err := q.checkRoom(); err != nil {
+		return err
+	}
 	g := q.choice.suite.any().group
 	ke := msg.First(isakmp.PayloadKE)
 	if g == suite.GroupNone {
