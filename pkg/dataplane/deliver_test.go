@@ -25,6 +25,7 @@ type swallow struct {
 	got     [][]byte
 	writes  int
 	refuse  bool
+	lose    int // of each superpacket
 	forget  bool
 }
 
@@ -38,6 +39,9 @@ func (d *swallow) WritePackets(packets []tun.Packet) error {
 			continue
 		}
 		d.writes++
+		if p.Segment > 0 {
+			p.Lost = d.lose
+		}
 		whole := slices.Concat(append([][]byte{p.Bytes()}, p.More...)...)
 		if p.Segment == 0 {
 			d.got = append(d.got, whole)
@@ -185,6 +189,19 @@ func TestRefusedWritesAreCounted(t *testing.T) {
 	in.flush()
 	if c := &in.p.count; c.Count(TUNWrite) != 11 || c.Delivered.Load() != 0 || c.Opened.Load() != 11 {
 		t.Errorf("%d refused, %d delivered", c.Count(TUNWrite), c.Delivered.Load())
+	}
+}
+
+// Of a superpacket of which the device took a part, that part was delivered and the rest is in the drop counter.
+func TestAPartOfASuperpacketThatWasRefusedIsCounted(t *testing.T) {
+	d := &swallow{lose: 3, offload: tun.Offload{TCP: true}}
+	in := newDeliverer(d)
+	for i := range 10 {
+		give(t, in, segmentOf(0, i, 100, true))
+	}
+	in.flush()
+	if c := &in.p.count; d.writes != 1 || c.Count(TUNWrite) != 3 || c.Delivered.Load() != 7 {
+		t.Errorf("%d writes, %d refused, %d delivered", d.writes, c.Count(TUNWrite), c.Delivered.Load())
 	}
 }
 

@@ -86,14 +86,15 @@ func (q *queue) write(device tun.PacketDevice) (delivered, failed uint64) {
 			p.Segment = j.Segment()
 		}
 	}
-	_ = device.WritePackets(q.packets) // each packet says whether it failed
+	_ = device.WritePackets(q.packets) // each packet says what of it failed
 	for i := range q.packets {
 		n := uint64(len(q.packets[i].More)) + 1
+		lost := uint64(q.packets[i].Lost)
 		if q.packets[i].Failed {
-			failed += n
-		} else {
-			delivered += n
+			lost = n
 		}
+		failed += lost
+		delivered += n - lost
 	}
 	q.packets, q.joins = q.packets[:0], q.joins[:0]
 	if q.batch++; q.batch == 0 { // after 2^32 batches: a slot must not seem to be of this one

@@ -3,6 +3,7 @@ package netio
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -18,10 +19,53 @@ const (
 // udpConn is a UDP socket with batches, offload, TOS and local addresses.
 type udpConn struct {
 	socket
-	in *receiver
-	// segments says that the kernel takes UDP_SEGMENT. It is cleared for good by EIO (the route's device cannot checksum, or the
-	// packets pass through kernel IPsec), but not by EMSGSIZE, which concerns one path at one time.
-	segments atomic.Bool
+	in        *receiver
+	segments  bool // the kernel takes UDP_SEGMENT
+	reluctant reluctant
+}
+
+// reluctant are the remotes to which the kernel refused a run with EIO: the route's device cannot checksum, or the packets pass through kernel IPsec. That is no matter of
+// other remotes, and a route can change: after so many more runs, which go out datagram by datagram, it is tried again. EMSGSIZE, which concerns one run, is not kept.
+// Safe for concurrent use.
+type reluctant struct {
+	some atomic.Bool // left holds any: nobody else has to wait for the lock
+	mu   sync.Mutex
+	left map[netip.Addr]int // runs
+}
+
+const (
+	tryAgain     = 1024 // runs
+	maxReluctant = 4096 // remotes; if there are more all are tried again
+)
+
+func (r *reluctant) add(remote netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == nil || len(r.left) >= maxReluctant {
+		r.left = map[netip.Addr]int{}
+	}
+	r.left[remote] = tryAgain
+	r.some.Store(true)
+}
+
+// has reports whether a run to remote is to go out datagram by datagram, and counts it.
+func (r *reluctant) has(remote netip.Addr) bool {
+	if !r.some.Load() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.left[remote]
+	switch {
+	case n == 0:
+		return false
+	case n > 1:
+		r.left[remote] = n - 1
+		return true
+	}
+	delete(r.left, remote)
+	r.some.Store(len(r.left) > 0)
+	return true
 }
 
 func listenUDP(local netip.AddrPort, o Options) (Conn, error) {
@@ -51,7 +95,7 @@ func openUDP(local netip.AddrPort, o Options, shared bool) (*udpConn, error) {
 	}
 	if !o.NoOffload {
 		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, optUDPSegment)
-		c.segments.Store(err == nil)
+		c.segments = err == nil
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, optUDPGRO, 1) // an older kernel gives single datagrams
 	}
 	if shared {
@@ -158,7 +202,7 @@ func (c *udpConn) addItems(s *sender, m *Message, at int) {
 		return
 	}
 	run := m.Segment // what one item holds, in octets
-	if c.segments.Load() && !m.Fragment {
+	if c.segments && !m.Fragment && !c.reluctant.has(m.Remote.Addr()) {
 		run = m.Segment * max(1, min(maxSegments, maxRun/m.Segment))
 	}
 	for len(b) > 0 {
@@ -217,7 +261,7 @@ func (c *udpConn) refused(s *sender, it *item, errno syscall.Errno) {
 		return
 	}
 	if errno == unix.EIO {
-		c.segments.Store(false)
+		c.reluctant.add(it.remote.Addr())
 	}
 	c.fallbacks.Add(1)
 	single := begin(1)

@@ -171,8 +171,8 @@ func TestF8TooBigFallsBackPerDatagramAndIsReported(t *testing.T) {
 		if fmt.Sprint(sizes) != "[200 1000 1000 100 1400]" {
 			t.Errorf("received %v", sizes)
 		}
-		if !a.segments.Load() || a.Stats().Fallbacks != 1 || a.Stats().Refused != 3 {
-			t.Errorf("segmentation %v, %+v", a.segments.Load(), a.Stats())
+		if a.reluctant.some.Load() || a.Stats().Fallbacks != 1 || a.Stats().Refused != 3 {
+			t.Errorf("reluctant %v, %+v", a.reluctant.some.Load(), a.Stats())
 		}
 	}
 }
@@ -344,5 +344,53 @@ func TestPathMTU(t *testing.T) {
 	}
 	if _, err := PathMTU(netip.MustParseAddr("203.0.113.1"), Options{}); err == nil {
 		t.Error("an MTU where there is no route")
+	}
+}
+
+// That the kernel makes no segments for one remote is no matter of the others, and not for ever.
+func TestUDPARemoteWithoutSegmentationIsAloneAndTriedAgain(t *testing.T) {
+	a, b, other := listen(t, "127.0.0.1:0", Options{}), listen(t, "127.0.0.1:0", Options{}), listen(t, "127.0.0.2:0", Options{})
+	data := pattern(3 * 1000)
+	send := func(to Conn) (asRun bool) {
+		t.Helper()
+		before := a.Stats().Runs
+		if n, err := a.WriteBatch([]Message{{Buf: data, N: len(data), Segment: 1000, Remote: to.LocalAddr()}}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if got, _ := collect(t, to, len(data)); len(got) != 3 || !bytes.Equal(bytes.Join(got, nil), data) {
+			t.Fatalf("%d datagrams arrived", len(got))
+		}
+		return a.Stats().Runs > before
+	}
+	if !send(b) {
+		t.Skip("no UDP_SEGMENT")
+	}
+	for range 2 {
+		s := begin(1)
+		a.refused(s, &item{data: data, segment: 1000, remote: b.LocalAddr()}, syscall.EIO) // as of a device that cannot checksum
+		if n, err := s.end(nil); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if got, _ := collect(t, b, len(data)); len(got) != 3 {
+			t.Fatalf("%d datagrams of the refused run arrived", len(got))
+		}
+		for i := range tryAgain {
+			if send(b) {
+				t.Fatalf("run %d after the refusal is tried as one", i)
+			}
+			if i%100 == 0 && !send(other) {
+				t.Fatal("another remote gets datagrams one by one")
+			}
+		}
+		if !send(b) {
+			t.Error("it is never tried again")
+		}
+	}
+	// However many there are, they are not remembered without end.
+	for i := range 3 * maxReluctant {
+		a.reluctant.add(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	}
+	if n := len(a.reluctant.left); n > maxReluctant {
+		t.Errorf("%d are remembered", n)
 	}
 }

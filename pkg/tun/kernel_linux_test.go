@@ -117,7 +117,7 @@ func scattered(packets []Packet) []Packet {
 func unwilling(d Device) {
 	w := &d.(*kernel).queues[0].out
 	for i := range w.refuses {
-		w.refuses[i] = true
+		w.refuses[i] = 1<<16 - 1
 	}
 }
 

@@ -17,8 +17,10 @@ type Packet struct {
 	More [][]byte
 	// Segment is the number of payload octets of each datagram but the last, which may have fewer; 0 for an ordinary datagram.
 	Segment int
-	// Failed is set by WritePackets for a packet that the device did not take.
+	// Failed is set by WritePackets for a packet of which the device took nothing.
 	Failed bool
+	// Lost is set by WritePackets for a superpacket of which the device took some datagrams: how many it did not take.
+	Lost int
 }
 
 // Bytes returns the packet without More.
@@ -32,7 +34,7 @@ type PacketDevice interface {
 	// ReadPackets fills packets from the front and returns how many it filled. It waits for the first one only. A packet whose Buf has no room
 	// for MaxDatagram octets behind Off may be cut: it is not handed out, and an error says so.
 	ReadPackets(packets []Packet) (n int, err error)
-	// WritePackets writes all it can and marks the packets that failed; the error is the first one's. Its buffers may be used again afterwards.
+	// WritePackets writes all it can and says in each packet what of it failed; the error is the first one's. Its buffers may be used again afterwards.
 	WritePackets(packets []Packet) error
 	// Offload says which superpackets WritePackets takes. It does not change.
 	Offload() Offload
@@ -109,7 +111,7 @@ func (p *plain) WritePackets(packets []Packet) (first error) {
 		for i := range n {
 			// The device may append what follows in a flow to a buffer: each begins at Headroom and can grow into nothing that is in use.
 			q := &packets[i]
-			q.Failed = false
+			q.Failed, q.Lost = false, 0
 			p.out = append(p.out, q.Buf[q.Off-Headroom:q.Off+q.N:q.Off+q.N])
 		}
 		if _, err := p.d.Write(p.out, Headroom); err != nil {

@@ -37,7 +37,7 @@ func (p *Packet) received(n int) error {
 		return errSilly
 	}
 	b = b[:n-vnetLen]
-	p.N, p.Segment, p.More, p.Failed = len(b), 0, nil, false
+	p.N, p.Segment, p.More, p.Failed, p.Lost = len(b), 0, nil, false, 0
 	kind := h[1] &^ unix.VIRTIO_NET_HDR_GSO_ECN
 	partial := h[0]&unix.VIRTIO_NET_HDR_F_NEEDS_CSUM != 0
 	start, field := int(binary.NativeEndian.Uint16(h[6:])), int(binary.NativeEndian.Uint16(h[8:]))

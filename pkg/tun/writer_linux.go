@@ -21,7 +21,7 @@ func (q *queue) WritePackets(packets []Packet) error {
 	defer q.k.users.RUnlock()
 	if q.k.closed.Load() {
 		for i := range packets {
-			packets[i].Failed = true
+			packets[i].Failed, packets[i].Lost = true, 0
 		}
 		return os.ErrClosed
 	}
@@ -46,8 +46,8 @@ type writer struct {
 	queued []queued
 	pieces []unix.Iovec
 
-	// refuses says, by kind of superpacket, that the kernel takes none of them.
-	refuses [256]bool
+	// refuses says, by kind of superpacket, how many more are cut before the kernel is asked again whether it takes them: what it refused may have been the one packet.
+	refuses [256]uint16
 	cutter  *cutter
 }
 
@@ -70,7 +70,7 @@ const maxWrites = 64
 func (w *writer) drain(fd int, packets []Packet) {
 	for i := range packets {
 		p := &packets[i]
-		p.Failed = false
+		p.Failed, p.Lost = false, 0
 		super := p.Segment > 0 && (len(p.More) > 0 || p.N > p.Segment)
 		if !super {
 			p.ordinary()
@@ -78,7 +78,8 @@ func (w *writer) drain(fd int, packets []Packet) {
 			w.fail(p, err)
 			continue
 		}
-		if super && (w.refuses[p.kind()] || len(p.More) >= maxPieces) {
+		if super && (w.refuses[p.kind()] > 0 || len(p.More) >= maxPieces) {
+			w.refuses[p.kind()] -= min(w.refuses[p.kind()], 1)
 			w.flush(fd)
 			w.cut(fd, p)
 			continue
@@ -90,6 +91,9 @@ func (w *writer) drain(fd int, packets []Packet) {
 	}
 	w.flush(fd)
 }
+
+// askAgain is after how many superpackets of a kind that the kernel refused it is asked again.
+const askAgain = 1024
 
 // kind is what the offload header of a superpacket says.
 func (p *Packet) kind() uint8 { return p.Buf[p.Off-vnetLen+1] &^ unix.VIRTIO_NET_HDR_GSO_ECN }
@@ -156,7 +160,7 @@ func (w *writer) refused(fd int, p *Packet, errno syscall.Errno) {
 	// EINVAL is said of kinds that this kernel does not know, EIO also by a device that is down: that shows in what becomes of the datagrams.
 	w.cut(fd, p)
 	if !p.Failed && errno == unix.EINVAL {
-		w.refuses[p.kind()] = true
+		w.refuses[p.kind()] = askAgain
 	}
 }
 
@@ -177,7 +181,7 @@ type cutter struct {
 	super  packet.Super
 }
 
-// cut writes the datagrams of a superpacket one by one.
+// cut writes the datagrams of a superpacket one by one. Each has a fate of its own.
 func (w *writer) cut(fd int, p *Packet) {
 	if w.cutter == nil {
 		w.cutter = new(cutter)
@@ -195,14 +199,20 @@ func (w *writer) cut(fd int, p *Packet) {
 		w.fail(p, err)
 		return
 	}
+	taken := 0
 	for at, d := Headroom, c.super.Next(); d != nil; at, d = at+p.Segment, c.super.Next() {
 		head := c.buf[at-vnetLen : at+len(d)]
 		clear(head[:vnetLen]) // the end of the datagram before, which is written
 		c.piece[0] = iovec(head)
 		if errno := writev(fd, c.piece[:]); errno != 0 {
 			w.fail(p, errno)
-			return
+			p.Lost++
+			continue
 		}
+		taken++
+	}
+	if p.Failed = taken == 0; p.Failed {
+		p.Lost = 0
 	}
 }
 
