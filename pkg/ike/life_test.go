@@ -242,6 +242,52 @@ func TestRFC3706LivePeerStays(t *testing.T) {
 	}
 }
 
+// A host that is held up for longer than the timeout, by a large reload on a busy machine say, or asleep, while a question is under way has not waited for the answer:
+// that lies there, or the question is asked again. A peer that is dead is found dead nevertheless.
+func TestRFC3706TimeWithoutTheHostDoesNotCount(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		w := established(t, defaults())
+		asked := false
+		w.fate = func(_ int, from int, d isakmp.Datagram) []time.Duration {
+			if h, err := isakmp.ParseHeader(d.Data); err == nil && from == 0 && h.Exchange == isakmp.Informational {
+				if asked = true; lost {
+					return nil
+				}
+			}
+			return []time.Duration{10 * time.Millisecond}
+		}
+		for end := w.now.Add(2 * time.Minute); !asked && w.now.Before(end); {
+			w.talk(true, false)
+			w.run(5 * time.Millisecond) // not long enough for the answer
+		}
+		if !asked {
+			t.Fatal("nothing was asked")
+		}
+		h := w.hosts[0]
+		w.fate = nil
+		w.now = w.now.Add(100 * time.Second)
+		h.e.Advance(w.now) // an endpoint's alarms ring before it reads what has come meanwhile
+		w.run(time.Minute)
+		if len(h.downs) != 0 || len(h.peerDown) != 0 || h.e.Stats().DeadPeers != 0 {
+			t.Errorf("question lost %v: the peer was taken for dead: %+v", lost, h.peerDown)
+		}
+		// Once more, and now it is dead.
+		w.fate = func(int, int, isakmp.Datagram) []time.Duration { return nil }
+		start, held := w.now, 0
+		for len(h.downs) == 0 && w.now.Sub(start) < 10*time.Minute {
+			w.talk(true, false)
+			w.run(time.Second)
+			if held++; held == 20 {
+				w.now = w.now.Add(2 * time.Minute)
+				h.e.Advance(w.now)
+			}
+		}
+		if took := w.now.Sub(start); took < 2*time.Minute || took > 3*time.Minute {
+			t.Errorf("a dead peer was found after %v, two minutes of which the host was asleep", took)
+		}
+	}
+}
+
 func TestF5RebootWithInitialContact(t *testing.T) {
 	for side := range 2 {
 		w := established(t, defaults())

@@ -54,6 +54,9 @@ func (m *Machine) probe(now time.Time, p *peer) {
 	w := &p.worry
 	if !w.probing {
 		w.probing, w.until = true, now.Add(w.timeout)
+	} else {
+		// While this host was held up, or asleep, it could not have taken the answer, which may have come.
+		w.until = w.until.Add(now.Sub(w.alarm.at))
 	}
 	if !now.Before(w.until) {
 		m.peerDead(now, p, "the peer did not answer in "+w.timeout.String())
