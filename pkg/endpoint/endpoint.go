@@ -63,6 +63,7 @@ type Endpoint struct {
 	warnings    []string
 	lastReload  string
 	pending     []Waiting               // of the policy file, for a restart
+	computedFor int                     // the overhead for which the device's MTU was computed
 	choice      *choice                 // nil: the file leads
 	fileAssigns string                  // the name of the policy that the file assigns
 	assigned    map[string]netip.Prefix // inner addresses that gateways gave, by rule name
@@ -128,6 +129,7 @@ func (e *Endpoint) prepare() (err error) {
 	if e.compiled, err = policy.CompileOn(e.policy, e.look(e.started, e.policy)); err != nil {
 		return err
 	}
+	e.computedFor = overhead(e.compiled)
 	parts, err := e.host.open(e.compiled)
 	if err != nil {
 		return err

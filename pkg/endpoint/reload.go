@@ -30,7 +30,7 @@ func (e *Endpoint) reload(now time.Time, f *PolicyFile, p *policy.Policy, err er
 	}
 	e.noteChange(now, "reloaded", err)
 	if f != nil && (err == nil || errors.Is(err, errPartly)) {
-		e.noteWaiting(now, waiting(e.opts, f.Start))
+		e.noteWaiting(now, append(waiting(e.opts, f.Start), e.narrower(f.Start)...))
 	}
 	return err
 }

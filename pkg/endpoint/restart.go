@@ -79,6 +79,17 @@ func waiting(inForce Options, start *Options) (list []Waiting) {
 	return list
 }
 
+// narrower says that the policy has methods now for which the device would have a smaller MTU, where that is computed. Until then larger packets are fragmented, or
+// answered with ICMP.
+func (e *Endpoint) narrower(start *Options) []Waiting {
+	now := overhead(e.compiled)
+	if start == nil || start.MTU != 0 || e.opts.MTU != 0 || now <= e.computedFor {
+		return nil
+	}
+	text := func(n int) string { return fmt.Sprintf("computed for methods that add %d bytes", n) }
+	return []Waiting{{Setting: "tun: mtu", InForce: text(e.computedFor), File: text(now)}}
+}
+
 // noteWaiting tells of the settings of the file that was just applied which wait for a restart.
 func (e *Endpoint) noteWaiting(now time.Time, list []Waiting) {
 	e.pending = list

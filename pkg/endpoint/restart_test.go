@@ -83,6 +83,33 @@ func waitingIn(x *end) (list []string) {
 	return list
 }
 
+// A device whose MTU was computed for the methods of another policy keeps it; that it is too large is told, that it could be larger is not.
+func TestReloadSaysThatTheComputedMTUIsTooLarge(t *testing.T) {
+	small, large := "negotiate: {methods: [esp aes-gcm-16-128]}", "negotiate: {methods: [esp aes-gcm-16-128, esp aes-cbc-256 hmac-sha512-256]}"
+	text := func(methods, more string) string {
+		return more + ikePolicy(1, 2, strings.Replace(defaultIKE, "negotiate: {}", methods, 1))
+	}
+	e := join(t, text(small, ""), ikePolicy(2, 1, defaultIKE))
+	reload := func(text string) []Waiting {
+		t.Helper()
+		e.a.setText(text)
+		list, err := e.a.Reload()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	if list := reload(text(large, "")); len(list) != 1 || list[0].Setting != "tun: mtu" || !strings.HasPrefix(list[0].File, "computed for methods that add") || len(waitingIn(e.a)) != 1 {
+		t.Errorf("%+v, %q", list, waitingIn(e.a))
+	}
+	if list := reload(text(large, "tun: {mtu: 1300}\n")); len(list) != 1 || list[0].File != "1300" {
+		t.Errorf("the file has an MTU of its own: %+v", list)
+	}
+	if list := reload(text(small, "")); len(list) != 0 || len(waitingIn(e.a)) != 0 {
+		t.Errorf("the methods of the start: %+v", list)
+	}
+}
+
 // An option is compared at a reload, or the policy file has nothing to say of it.
 func TestEveryOptionOfTheFileIsCompared(t *testing.T) {
 	notOfTheFile := []string{"Load", "Instance", "ConfigPath", "Version", "NoRing", "NoOffload", "DirectESP", "KeylogDir", "Log", "Parts", "Files", "HoldTime", "clock", "wall"}
