@@ -11,7 +11,7 @@ import (
 // direct moves raw ESP past the host's network stack; the raw sockets and the clear path beside it do what it leaves to them.
 type direct struct {
 	in  netio.DirectReceiver
-	out netio.Conn
+	out netio.DirectSender
 }
 
 // openDirect adds the receiver, which gets nothing yet, and has sealed packets sent directly.
@@ -56,5 +56,9 @@ func (d *direct) status() *DirectStatus {
 		return s
 	}
 	in := stats(d.in)
-	return &DirectStatus{Received: in.Direct, Lost: in.Lost, Sent: stats(d.out).Direct}
+	status := &DirectStatus{Received: in.Direct, Lost: in.Lost, Sent: stats(d.out).Direct}
+	if err := d.out.Refusal(); err != nil {
+		status.Refusal = err.Error()
+	}
+	return status
 }

@@ -92,6 +92,7 @@ type DirectStatus struct {
 	Received uint64 `json:"received"`
 	Lost     uint64 `json:"lost"` // came, and found no room because the program was behind
 	Sent     uint64 `json:"sent"`
+	Refusal  string `json:"refusal,omitempty"` // why the interface that was tried last could not be had, so that raw sockets send
 }
 
 // Listener is one socket. Kind is "udp", "esp" or "ah"; the port of the raw kinds is 0.

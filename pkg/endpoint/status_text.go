@@ -23,6 +23,9 @@ func (s Status) WriteText(w io.Writer) error {
 	t.line("tun %s, mtu %d%s; guard %s; listening on %s", s.TUN.Name, s.TUN.MTU, by, s.Guard, listenText(s.Listen))
 	if s.Direct != nil {
 		t.line("raw ESP past the host's network stack and firewall: %d datagrams received, %d lost for want of room, %d sent", s.Direct.Received, s.Direct.Lost, s.Direct.Sent)
+		if s.Direct.Refusal != "" {
+			t.line("warning: raw ESP leaves through the host's network stack and firewall: %s", s.Direct.Refusal)
+		}
 	}
 	if len(s.Live) > 0 {
 		t.line("live keywords: %s", liveText(s.Live))

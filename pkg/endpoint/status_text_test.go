@@ -108,3 +108,17 @@ func TestStatusTextReportsWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusTextSaysWhyESPGoesThroughTheStack(t *testing.T) {
+	s := fullStatus()
+	s.Direct = &DirectStatus{Received: 70, Lost: 2, Sent: 60}
+	var text strings.Builder
+	if err := s.WriteText(&text); err != nil || !strings.Contains(text.String(), "70 datagrams received, 2 lost for want of room, 60 sent\n") || strings.Contains(text.String(), "leaves through") {
+		t.Errorf("%v\n%s", err, text.String())
+	}
+	s.Direct.Refusal = "another program has one on the interface"
+	text.Reset()
+	if err := s.WriteText(&text); err != nil || !strings.Contains(text.String(), "warning: raw ESP leaves through the host's network stack and firewall: another program has one on the interface\n") {
+		t.Errorf("%v\n%s", err, text.String())
+	}
+}

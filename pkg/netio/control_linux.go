@@ -41,16 +41,6 @@ func putName(b *[nameLen]byte, a netip.AddrPort) uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
-// putHop writes the address of a link-layer receiver of IPv4 into b (struct sockaddr_ll) and returns its length.
-func putHop(b *[nameLen]byte, h *Hop) uint32 {
-	clear(b[:unix.SizeofSockaddrLinklayer])
-	binary.NativeEndian.PutUint16(b[0:], unix.AF_PACKET)
-	binary.BigEndian.PutUint16(b[2:], unix.ETH_P_IP)
-	binary.NativeEndian.PutUint32(b[4:], uint32(h.Interface))
-	b[11] = uint8(copy(b[12:], h.Hardware[:]))
-	return unix.SizeofSockaddrLinklayer
-}
-
 // getName reads the socket address that the kernel wrote.
 func getName(b *[nameLen]byte) netip.AddrPort {
 	port := binary.BigEndian.Uint16(b[2:])

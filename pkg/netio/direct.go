@@ -23,11 +23,19 @@ type DirectReceiver interface {
 // cannot be had. Nothing is left in the kernel when the process ends, however it ends.
 func ListenDirect(o Options) (DirectReceiver, error) { return listenDirect(o) }
 
-// Hop is the next hop on the way to a host: who is to get the frame, on which interface, and how long a datagram, in octets, the way takes.
+// Hop is the next hop on the way to a host: the interface, the Ethernet address of who is to get the frame, that of the interface itself, and how long a datagram, in octets, the way takes.
 type Hop struct {
 	Interface int
 	Hardware  [6]byte
+	Source    [6]byte
 	MTU       int
+}
+
+// DirectSender is a Conn that hands frames to network interfaces. It is for writing only.
+type DirectSender interface {
+	Conn
+	// Refusal says why the interface that was tried last could not be had, so that the fallback sends; nil if it could.
+	Refusal() error
 }
 
 // DirectConfig is what OpenDirect needs.
@@ -41,14 +49,14 @@ type DirectConfig struct {
 	Hop func(netip.Addr) (Hop, error)
 }
 
-// OpenDirect opens a sender that hands frames to network interfaces: the host's routing, connection tracking and the firewall's hooks do not see what it sends, queueing
-// disciplines and captures do. It takes whole IP datagrams, which the caller must have sealed, fills in length and checksum of their header as a raw socket would, and sends directly those
-// of IPv4 and protocol 50, without options, no fragments and no longer than the way takes, to peers to which many go: the first few to a peer in each second go by the
+// OpenDirect opens a sender that hands frames to the drivers of network interfaces: the host's routing, connection tracking, firewall, queueing disciplines and captures do not see what
+// it sends. It takes whole IP datagrams, which the caller must have sealed, fills in length and checksum of their header as a raw socket would, and sends directly those
+// of IPv4 and protocol 50, without options, no fragments, no longer than the way takes and of at most 2034 octets, to peers to which many go: the first few to a peer in each second go by the
 // fallback, which keeps the kernel's neighbour entry alive, and so do all others and those that the interface refuses. Nothing is read from it. The error wraps ErrNoDirect.
-func OpenDirect(c DirectConfig) (Conn, error) { return openDirect(c) }
+func OpenDirect(c DirectConfig) (DirectSender, error) { return openDirect(c) }
 
 // ErrNoDirect says that the system does not let raw ESP past its network stack.
-var ErrNoDirect = errors.New("raw ESP cannot bypass this system's network stack: that takes Linux 6.6 or later with BPF (CONFIG_BPF_SYSCALL, CONFIG_NET_XGRESS), " +
+var ErrNoDirect = errors.New("raw ESP cannot bypass this system's network stack: that takes Linux 6.6 or later with BPF and XDP sockets (CONFIG_BPF_SYSCALL, CONFIG_NET_XGRESS, CONFIG_XDP_SOCKETS), " +
 	"a 64-bit processor whose least octet comes first, and the rights of root. Do without --direct-esp")
 
 const (

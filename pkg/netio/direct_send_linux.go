@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,50 +22,69 @@ const (
 	maxWays = 256
 )
 
-// directSender is a packet socket that receives nothing.
+// directSender hands frames to interfaces by a socket for each.
 type directSender struct {
-	socket
-	cfg   DirectConfig
-	count atomic.Uint64
+	cfg         DirectConfig
+	count, full atomic.Uint64
 
 	mu   sync.Mutex // guards what follows
 	ways map[[4]byte]*way
 	last [4]byte
 	way  *way // to last; nil before the first
+
+	opening sync.Mutex // guards what follows; taken before mu
+	closed  bool
+	sockets map[int]*attempt // by interface
+	refusal error            // of the last attempt
 }
 
-// way is what is known of the way to a peer. A Hop is never changed once it is there: senders use it without the lock.
+// way is what is known of the way to a peer.
 type way struct {
 	since time.Time
-	n     int  // datagrams since then
-	hop   *Hop // nil: by the fallback
+	n     int   // datagrams since then
+	exit  *exit // nil: by the fallback
 }
 
-func openDirect(c DirectConfig) (Conn, error) {
-	fd, err := newSocket(unix.AF_PACKET, unix.SOCK_DGRAM, 0, c.Options)
+// exit is where datagrams leave. It is never changed once it is there: senders use it without the lock.
+type exit struct {
+	Hop
+	socket *xsk
+}
+
+// attempt is one to get a socket.
+type attempt struct {
+	at     time.Time
+	socket *xsk // nil: in vain
+}
+
+func openDirect(c DirectConfig) (DirectSender, error) {
+	fd, err := newSocket(unix.AF_XDP, unix.SOCK_RAW, 0, c.Options)
 	if err != nil {
-		return nil, fmt.Errorf("%w: a packet socket could not be opened: %w", ErrNoDirect, err)
+		return nil, fmt.Errorf("%w: an XDP socket: %w", ErrNoDirect, err)
 	}
-	d := &directSender{cfg: c, ways: map[[4]byte]*way{}}
-	d.fd, d.opts, d.is4 = fd, c.Options, true
-	return d, nil
+	unix.Close(fd)
+	return &directSender{cfg: c, ways: map[[4]byte]*way{}, sockets: map[int]*attempt{}}, nil
 }
 
 func (d *directSender) ReadBatch([]Message) (int, error) {
 	return 0, fmt.Errorf("the direct sender receives nothing: %w", errors.ErrUnsupported)
 }
 
+func (d *directSender) LocalAddr() netip.AddrPort {
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+}
+
 // WriteBatch sends runs of messages that go the same way.
 func (d *directSender) WriteBatch(msgs []Message) (sent int, err error) {
 	now := d.cfg.Clock()
 	var errs []error
-	var hop *Hop // of the messages from start on
+	var out *exit // of the messages from start on
 	start := 0
 	flush := func(end int) {
 		if start == end {
 			return
 		}
-		n, err := d.run(msgs[start:end], hop)
+		n, err := d.run(msgs[start:end], out)
 		sent += n
 		if err != nil {
 			errs = append(errs, err)
@@ -74,43 +92,103 @@ func (d *directSender) WriteBatch(msgs []Message) (sent int, err error) {
 		start = end
 	}
 	for i := range msgs {
-		next := d.hop(msgs[i].Bytes(), now)
-		if next != hop {
+		next := d.exit(msgs[i].Bytes(), now)
+		if next != out {
 			flush(i)
 		}
-		hop = next
+		out = next
 	}
 	flush(len(msgs))
 	return sent, errors.Join(errs...)
 }
 
-// run sends messages of one way.
-func (d *directSender) run(msgs []Message, hop *Hop) (sent int, err error) {
-	if hop == nil {
+// run sends messages of one way. What the interface does not take the fallback sends, or says what is wrong.
+func (d *directSender) run(msgs []Message, out *exit) (sent int, err error) {
+	if out == nil {
 		return d.cfg.Fallback.WriteBatch(msgs)
 	}
-	s := begin(len(msgs))
 	for i := range msgs {
-		b := msgs[i].Bytes()
-		completeHeader(b)
-		dst := [4]byte(b[16:20])
-		s.items = append(s.items, item{data: b, remote: netip.AddrPortFrom(netip.AddrFrom4(dst), 0), hop: hop, msg: i})
+		completeHeader(msgs[i].Bytes())
 	}
-	s.whole = msgs
-	failed := s.sendAll(d)
-	back := s.back
-	s.whole, s.back = nil, nil
-	sent, err = s.end(failed)
+	sent, err = out.socket.send(msgs, &out.Hop)
 	d.count.Add(uint64(sent))
-	if len(back) > 0 {
-		n, e := d.cfg.Fallback.WriteBatch(back)
-		sent, err = sent+n, errors.Join(err, e)
+	if err == nil {
+		return sent, nil
 	}
-	return sent, err
+	if errors.Is(err, unix.EAGAIN) {
+		d.full.Add(1)
+	}
+	d.giveUp(out)
+	n, err := d.cfg.Fallback.WriteBatch(msgs[sent:])
+	return sent + n, err
 }
 
-// hop returns where a datagram goes, nil for the fallback. Whoever sends the one after the first few asks; until there is an answer the others use the fallback.
-func (d *directSender) hop(b []byte, now time.Time) *Hop {
+// giveUp closes the socket of an exit that does not take what it is given. After a second another is tried.
+func (d *directSender) giveUp(out *exit) {
+	out.socket.close()
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if a := d.sockets[out.Interface]; a != nil && a.socket == out.socket {
+		a.socket = nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.ways {
+		if w.exit != nil && w.exit.socket == out.socket {
+			w.exit = nil
+		}
+	}
+}
+
+// socket returns that of an interface, nil if it cannot be had: then it is not tried again before a second has passed.
+func (d *directSender) socket(ifindex int, now time.Time) *xsk {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if d.closed {
+		return nil
+	}
+	a := d.sockets[ifindex]
+	if a != nil && (a.socket != nil || fresh(a.at, now)) {
+		return a.socket
+	}
+	d.tidy(now)
+	x, err := openXSK(ifindex, d.cfg.Options)
+	d.sockets[ifindex] = &attempt{now, x}
+	if d.refusal = err; err != nil {
+		return nil
+	}
+	return x
+}
+
+// tidy closes the sockets by which no peer is reached now; perhaps their interfaces are gone.
+func (d *directSender) tidy(now time.Time) {
+	used := map[*xsk]bool{}
+	d.mu.Lock()
+	for _, w := range d.ways {
+		if w.exit != nil && fresh(w.since, now) {
+			used[w.exit.socket] = true
+		}
+	}
+	d.mu.Unlock()
+	for i, a := range d.sockets {
+		if a.socket == nil && !fresh(a.at, now) {
+			delete(d.sockets, i)
+		}
+		if a.socket != nil && !used[a.socket] {
+			a.socket.close()
+			delete(d.sockets, i)
+		}
+	}
+}
+
+// fresh reports whether what was found out at a time still holds. A clock that was put back is no reason to trust what is old.
+func fresh(at, now time.Time) bool {
+	age := now.Sub(at)
+	return age >= 0 && age < hopTime
+}
+
+// exit returns where a datagram goes, nil for the fallback. Whoever sends the one after the first few asks; until there is an answer the others use the fallback.
+func (d *directSender) exit(b []byte, now time.Time) *exit {
 	if !plain(b) {
 		return nil
 	}
@@ -121,37 +199,42 @@ func (d *directSender) hop(b []byte, now time.Time) *Hop {
 		d.mu.Unlock()
 		return nil
 	}
-	if age := now.Sub(w.since); age >= hopTime || age < 0 {
-		w.since, w.n, w.hop = now, 0, nil
+	if !fresh(w.since, now) {
+		w.since, w.n, w.exit = now, 0, nil
 	}
 	ask := w.n == hopFirst
 	if w.n <= hopFirst {
 		w.n++
 	}
-	hop, since := w.hop, w.since
+	out, since := w.exit, w.since
 	d.mu.Unlock()
 	if ask {
-		hop = d.ask(w, dst, since)
+		out = d.ask(w, dst, since)
 	}
-	if hop == nil || len(b) > hop.MTU {
+	if out == nil || len(b) > min(out.MTU, xskSlot-etherHeader) {
 		return nil
 	}
-	return hop
+	return out
 }
 
 // ask asks for the way to a peer, without the lock: the kernel may take its time, and others send meanwhile. An answer that comes after the second for which it
 // was asked is of no use to the next.
-func (d *directSender) ask(w *way, dst [4]byte, since time.Time) *Hop {
+func (d *directSender) ask(w *way, dst [4]byte, since time.Time) *exit {
 	hop, err := d.cfg.Hop(netip.AddrFrom4(dst))
 	if err != nil {
 		return nil
 	}
+	x := d.socket(hop.Interface, since)
+	if x == nil {
+		return nil
+	}
+	out := &exit{hop, x}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if w.since == since {
-		w.hop = &hop
+		w.exit = out
 	}
-	return &hop
+	return out
 }
 
 // wayTo finds what is known of the way to a peer, nil if there are too many.
@@ -163,7 +246,7 @@ func (d *directSender) wayTo(dst [4]byte, now time.Time) *way {
 	if w == nil {
 		if len(d.ways) == maxWays {
 			for a, old := range d.ways {
-				if now.Sub(old.since) >= hopTime {
+				if !fresh(old.since, now) {
 					delete(d.ways, a)
 				}
 			}
@@ -202,25 +285,22 @@ func completeHeader(b []byte) {
 	binary.BigEndian.PutUint16(b[10:], ^uint16(sum))
 }
 
-func (d *directSender) base() *socket { return &d.socket }
+func (d *directSender) Stats() Stats { return Stats{Direct: d.count.Load(), Full: d.full.Load()} }
 
-func (d *directSender) appendControls(b []byte, _ *item) []byte { return b }
-
-func (d *directSender) fragmentable(bool) {}
-
-// refused has the fallback send it, which says what is wrong if it cannot, and has the way asked for anew in the next second.
-func (d *directSender) refused(s *sender, it *item, _ syscall.Errno) {
-	s.lost[it.msg] = true
-	s.back = append(s.back, s.whole[it.msg])
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if w := d.ways[it.remote.Addr().As4()]; w != nil {
-		w.hop = nil
-	}
+func (d *directSender) Refusal() error {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	return d.refusal
 }
 
-func (d *directSender) Stats() Stats {
-	s := d.socket.Stats()
-	s.Direct = d.count.Load()
-	return s
+func (d *directSender) Close() error {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	d.closed = true
+	for _, a := range d.sockets {
+		if a.socket != nil {
+			a.socket.close()
+		}
+	}
+	return nil
 }

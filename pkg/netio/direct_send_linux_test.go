@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/testnet"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // counting is a clear path that counts.
@@ -58,6 +60,7 @@ func newDirectWorld(t *testing.T, mtu int) *directWorld {
 		t.Fatal(err)
 	}
 	w.hop = Hop{Interface: own.Attrs().Index, MTU: mtu}
+	copy(w.hop.Source[:], own.Attrs().HardwareAddr)
 	w.other.Do(func() {
 		peer, err := netlink.LinkByName("peer")
 		if err != nil {
@@ -175,40 +178,140 @@ func TestDirectSenderLeavesAllElseToTheStack(t *testing.T) {
 
 func TestDirectSenderFallsBackWhereTheInterfaceRefuses(t *testing.T) {
 	w := newDirectWorld(t, 1500)
-	w.send(t, hopFirst+1, 100, "10.9.0.2")
-	// The route has changed, and the interface is not there any more: the network stack still knows the way.
-	for _, way := range w.ways {
-		way.hop = &Hop{Interface: 9999, Hardware: w.hop.Hardware, MTU: 1500}
+	// There is no such interface: the network stack still knows the way. It is tried once a second.
+	real := w.hop.Interface
+	w.hop.Interface = 9999
+	if got := w.send(t, 100, 100, "10.9.0.2"); got != 100 || w.Refusal() == nil {
+		t.Errorf("%d by the fallback, %v", got, w.Refusal())
 	}
-	if got := w.send(t, 50, 100, "10.9.0.2"); got != 50 {
-		t.Errorf("%d by the fallback", got)
+	first := w.Refusal()
+	if got := w.send(t, 100, 100, "10.9.0.3"); got != 100 || w.Refusal() != first {
+		t.Errorf("%d by the fallback, and tried again: %v", got, w.Refusal())
 	}
-	// A smaller MTU than the kernel said.
-	w.now = w.now.Add(hopTime)
-	l, _ := netlink.LinkByName("wire")
-	if err := netlink.LinkSetMTU(l, 1300); err != nil {
+	w.now, w.hop.Interface = w.now.Add(hopTime), real
+	if got := w.send(t, 100, 100, "10.9.0.2"); got != hopFirst || w.Refusal() != nil {
+		t.Errorf("%d by the fallback, %v", got, w.Refusal())
+	}
+	if _, ok := w.sockets[9999]; ok || len(w.sockets) != 1 {
+		t.Errorf("an attempt in vain is remembered: %v", w.sockets)
+	}
+	// Another program has the interface's one socket.
+	second, err := OpenDirect(w.cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
-	w.send(t, hopFirst+1, 100, "10.9.0.2")
-	big := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 9, true, pattern(1400))
-	small := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 9, true, pattern(900))
-	n, err := w.WriteBatch([]Message{{Buf: small, N: len(small)}, {Buf: big, N: len(big)}, {Buf: small, N: len(small)}})
-	var tooBig *TooBig
-	if n != 2 || !errors.As(err, &tooBig) || tooBig.MTU != 1300 {
-		t.Error(n, err)
+	defer second.Close()
+	msgs := make([]Message, hopFirst+8)
+	for i := range msgs {
+		b := ip4("10.9.0.1", "10.9.0.2", ProtoESP, 0, 9, true, pattern(900))
+		msgs[i] = Message{Buf: b, N: len(b)}
 	}
-	w.now = w.now.Add(hopTime)
-	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	before := w.fallback.n.Load()
+	if n, err := second.WriteBatch(msgs); n != len(msgs) || err != nil || w.fallback.n.Load() != before+int64(n) || !errors.Is(second.Refusal(), unix.EBUSY) {
+		t.Errorf("%d, %v, %v", n, err, second.Refusal())
+	}
+	// An interface that goes down in the middle: what it does not take the network stack refuses as well, and the socket is given up.
+	l, _ := netlink.LinkByName("wire")
 	if err := netlink.LinkSetDown(l); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := w.WriteBatch([]Message{{Buf: small, N: len(small)}}); n != 0 || err == nil {
+	before = w.fallback.n.Load()
+	if n, err := w.WriteBatch(msgs[:1]); n != 0 || err == nil || w.fallback.n.Load() != before+1 {
 		t.Errorf("%d sent by an interface that is down, %v", n, err)
 	}
+	if w.sockets[real].socket != nil {
+		t.Error("the socket of an interface that is down is kept")
+	}
+	if err := netlink.LinkSetUp(l); err != nil {
+		t.Fatal(err)
+	}
+	w.sendAgain(t)
 	w.Close()
+	if got := w.send(t, 5, 100, "10.9.0.2"); got != 5 {
+		t.Errorf("%d by the fallback after Close", got)
+	}
+	w.now = w.now.Add(hopTime)
+	if got := w.send(t, hopFirst+5, 100, "10.9.0.2"); got != hopFirst+5 {
+		t.Errorf("%d by the fallback a second after Close", got)
+	}
 	w.fallback.Close()
-	if n, err := w.WriteBatch([]Message{{Buf: small, N: len(small)}}); n != 0 || err == nil {
+	if n, err := w.WriteBatch(msgs[:1]); n != 0 || err == nil {
 		t.Error(n, err)
+	}
+}
+
+// A link that takes nothing holds a writer for a while only, and what it does not take goes another way.
+func TestDirectSenderWaitsForAFullLinkInBounds(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	// No slot comes back, as if the driver had kept all frames.
+	x := w.ways[[4]byte{10, 9, 0, 2}].exit.socket
+	x.reap()
+	x.free = nil
+	if got := w.send(t, 50, 100, "10.9.0.2"); got != 50 || w.Stats().Full != 1 {
+		t.Errorf("%d by the fallback, %+v", got, w.Stats())
+	}
+	w.sendAgain(t)
+}
+
+// sendAgain sends until an interface whose socket was closed takes another: the kernel gives it back some time later.
+func (w *directWorld) sendAgain(t *testing.T) {
+	t.Helper()
+	for range 10000 {
+		w.now = w.now.Add(hopTime)
+		if w.send(t, hopFirst+5, 100, "10.9.0.2") == hopFirst {
+			return
+		}
+	}
+	t.Errorf("the interface does not take another socket: %v", w.Refusal())
+}
+
+// More datagrams than there are slots go out in order, and each slot is used again.
+func TestDirectSenderHasMoreDatagramsThanSlots(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	var peer Conn
+	var err error
+	w.other.Do(func() { peer, err = ListenRaw(ProtoESP, netip.MustParseAddr("10.9.0.2"), Options{}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	for range hopFirst + 1 {
+		readOne(t, peer)
+	}
+	const n = 2*xskSlots + 7
+	if got := w.send(t, n, 100, "10.9.0.2"); got != 0 {
+		t.Errorf("%d by the fallback", got)
+	}
+	for i := range n {
+		if m := readOne(t, peer); binary.BigEndian.Uint32(m.Bytes()[20:]) != uint32(i) {
+			t.Fatalf("datagram %d: %x", i, m.Bytes()[:32])
+		}
+	}
+}
+
+// Sockets of interfaces by which nobody is reached any more are closed.
+func TestDirectSenderClosesWhatIsNotUsed(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	old := w.ways[[4]byte{10, 9, 0, 2}].exit.socket
+	other := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "other", Flags: net.FlagUp}, PeerName: "other2"}
+	if err := netlink.LinkAdd(other); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.LinkDel(other) })
+	if err := netlink.LinkSetUp(other); err != nil {
+		t.Fatal(err)
+	}
+	l, err := netlink.LinkByName("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.now, w.hop.Interface = w.now.Add(hopTime), l.Attrs().Index
+	w.send(t, hopFirst+1, 100, "10.9.0.2")
+	if old.fd >= 0 || len(w.sockets) != 1 || w.sockets[l.Attrs().Index] == nil {
+		t.Errorf("descriptor %d, %v", old.fd, w.sockets)
 	}
 }
 

@@ -31,6 +31,6 @@ func portHolder(netip.AddrPort) string { return "" }
 
 func holders(uint16) []Holder { return nil }
 
-func openDirect(DirectConfig) (Conn, error) { return nil, ErrNoDirect }
+func openDirect(DirectConfig) (DirectSender, error) { return nil, ErrNoDirect }
 
 func listenDirect(Options) (DirectReceiver, error) { return nil, ErrNoDirect }

@@ -26,8 +26,7 @@ type item struct {
 	segment int
 	tos     uint8
 	frag    bool
-	hop     *Hop // of a packet socket; nil for the others
-	msg     int  // position of the Message it came from
+	msg     int // position of the Message it came from
 }
 
 // sender holds what sendmmsg reads. Senders are pooled, since several goroutines may write to one socket.
@@ -41,8 +40,6 @@ type sender struct {
 	from, to int
 	lost     []bool // by Message: some part of it was not sent
 	errs     []error
-	// whole are the messages of a direct sender, and back those that the interface refused.
-	whole, back []Message
 }
 
 var senders = sync.Pool{New: func() any {
@@ -64,11 +61,7 @@ func (s *sender) fill(at int, o outlet) int {
 			break
 		}
 		h := &s.hdrs[n]
-		if it.hop != nil {
-			h.Namelen = putHop(&s.names[n], it.hop)
-		} else {
-			h.Namelen = putName(&s.names[n], it.remote)
-		}
+		h.Namelen = putName(&s.names[n], it.remote)
 		s.iovs[n] = unix.Iovec{}
 		if len(it.data) > 0 {
 			s.iovs[n].Base = &it.data[0]

@@ -4,9 +4,10 @@ import "errors"
 
 // Hop is the next hop on the way to a host.
 type Hop struct {
-	// Interface is the number of the interface that leads there, Hardware the Ethernet address of the router or of the host itself.
+	// Interface is the number of the interface that leads there, Hardware the Ethernet address of the router or of the host itself, Source that of the interface.
 	Interface int
 	Hardware  [6]byte
+	Source    [6]byte
 	// MTU is what the way takes, in octets.
 	MTU int
 }

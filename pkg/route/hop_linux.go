@@ -38,7 +38,7 @@ func NextHop(remote netip.Addr, mark uint32) (Hop, error) {
 			return Hop{}, fmt.Errorf("%w to %v: its router has no IPv4 address", ErrNoHop, remote)
 		}
 	}
-	h := Hop{Interface: r.LinkIndex, MTU: a.MTU}
+	h := Hop{Interface: r.LinkIndex, Source: [6]byte(a.HardwareAddr), MTU: a.MTU}
 	if r.MTU > 0 {
 		h.MTU = min(h.MTU, r.MTU)
 	}
