@@ -89,6 +89,8 @@ func TestPingSaysThatEveryLayerWorks(t *testing.T) {
 // TestPingNamesTheLayerThatFails makes each layer fail in turn, in a world where all the others work.
 func TestPingNamesTheLayerThatFails(t *testing.T) {
 	const drop = "nft add table inet t; nft add chain inet t c '{ type filter hook prerouting priority -300; }'; nft add rule inet t c "
+	// Where the device takes what leaves: what comes in directly is past the network stack.
+	const dropOut = "nft add table netdev t; nft add chain netdev t c '{ type filter hook egress device eth0 priority 0; }'; nft add rule netdev t c "
 	peer := file(rule("hosts", "10.1.0.2 <-> 10.1.0.1", ""), site(2))
 	for _, c := range []struct {
 		name         string
@@ -119,7 +121,7 @@ func TestPingNamesTheLayerThatFails(t *testing.T) {
 			there: file(rule("hosts", "10.1.0.2 <-> 10.1.0.1", "", "negotiate: {methods: [ah hmac-sha512-256]}"))},
 		{name: "no rule", target: "10.1.0.2", layer: diagnose.LayerQuickMode, says: "no rule of the policy is about packets to 10.1.0.2", here: file(rule("other", "10.1.0.1 <-> 10.1.0.7", ""))},
 		{name: "ESP dropped", target: "hosts", layer: diagnose.LayerESP, says: "drops ESP", also: diagnose.LayerQuickMode, skippedAfter: diagnose.LayerEcho,
-			break_: func(w *world, _, _ *lab.Goipsec) { w.b.Run(drop + "meta l4proto esp drop") }},
+			break_: func(w *world, _, _ *lab.Goipsec) { w.b.Run(dropOut + "ip protocol esp drop") }},
 		{name: "inner echo dropped", target: "site", layer: diagnose.LayerEcho, says: "drops echoes", also: diagnose.LayerESP, skippedAfter: diagnose.LayerPath,
 			break_: func(w *world, _, _ *lab.Goipsec) { w.b.Run(drop + "icmp type echo-request drop") }},
 	} {
