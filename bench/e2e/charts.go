@@ -11,7 +11,12 @@ import (
 // Charts are what was measured of all peers as bars, a chart for each measure. The bare veth is left out where it would dwarf the rest.
 func (r Result) Charts() (list []plot.Chart) {
 	add := func(file, title, unit string, bare bool, f func(p *Peer) measure.Spread) {
-		c := plot.Chart{File: "e2e-" + file, Title: title, Unit: unit, Note: fmt.Sprintf("medians of %d interleaved rounds of %d s, least and greatest; %s", r.Rounds, r.Seconds, r.Machine)}
+		c := plot.Chart{File: "e2e-" + file, Title: title, Unit: unit}
+		rounds := fmt.Sprint(r.Rounds)
+		if file == idleChart && r.IdleRounds > 0 {
+			rounds = fmt.Sprintf("%d (%s: %d)", r.Rounds, strings.Join(r.IdlePeers, ", "), r.Rounds+r.IdleRounds)
+		}
+		c.Note = fmt.Sprintf("medians of %s interleaved rounds of %d s, least and greatest; %s", rounds, r.Seconds, r.Machine)
 		for i := range r.Peers {
 			p := &r.Peers[i]
 			if i == 0 && !bare {
@@ -36,12 +41,15 @@ func (r Result) Charts() (list []plot.Chart) {
 		add(fmt.Sprintf("udp-%d-%d", u.Size, u.Flows), title, "1000 packets a second received", true, func(p *Peer) measure.Spread { return p.udp(i).Rate.Times(1e-3) })
 		add(fmt.Sprintf("udp-%d-%d-cpu", u.Size, u.Flows), "Processor time, "+title, "µs a packet, both ends", false, func(p *Peer) measure.Spread { return p.udp(i).CPU })
 	}
-	add("idle", "Idle round trip added", "µs", false, func(p *Peer) measure.Spread { return p.Added })
+	add(idleChart, "Idle round trip added", "µs", false, func(p *Peer) measure.Spread { return p.Added })
 	add("load", "Round trip under one TCP flow, 99th percentile", "ms", true, func(p *Peer) measure.Spread { return p.Load.P99.Times(1e-3) })
 	add("calls-tcp", "System calls for 1000 packets, TCP", "both ends", false, func(p *Peer) measure.Spread { return p.Calls.TCP })
 	add("calls-udp", "System calls for 1000 packets, UDP, 64 bytes", "both ends", false, func(p *Peer) measure.Spread { return p.Calls.UDP })
 	return list
 }
+
+// idleChart is the one that may have more rounds than the others.
+const idleChart = "idle"
 
 // udp is the i-th case, without samples if it was not measured of this peer.
 func (p *Peer) udp(i int) UDP {

@@ -269,11 +269,11 @@ func TestRealRun(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	var progress strings.Builder
-	r, err := Run(t.Context(), Options{Peers: []string{"goipsec", "goipsec-chacha", "goipsec-raw", "wireguard-go", Null}, Flows: []int{2}, Seconds: 1, Rounds: 1, Echoes: 20, Program: program, Progress: &progress})
+	r, err := Run(t.Context(), Options{Peers: []string{"goipsec", "goipsec-chacha", "goipsec-raw", "wireguard-go", Null}, Flows: []int{2}, Seconds: 1, Rounds: 1, Echoes: 20, IdleRounds: 1, IdlePeers: []string{"goipsec"}, Program: program, Progress: &progress})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Peers) != 6 || strings.Count(progress.String(), "\n") != 6 {
+	if len(r.Peers) != 6 || strings.Count(progress.String(), "\n") != 8 || len(r.Of("goipsec").Added.Samples) != 2 {
 		t.Fatalf("%+v\n%s", r, &progress)
 	}
 	for _, p := range r.Peers {

@@ -65,6 +65,8 @@ func TestOptions(t *testing.T) {
 		"no window":     {Window: 63},
 		"bad window":    {Window: -2},
 		"a stranger":    {Peers: []string{"goipsec"}, Streams: []string{"tailscale"}},
+		"minus one":     {IdleRounds: -1},
+		"a silent one":  {Peers: []string{"goipsec"}, IdleRounds: 1, IdlePeers: []string{"tailscale"}},
 		"no measure":    {Measures: []string{"tcp", "weight"}},
 	} {
 		if _, err := o.complete(); !errors.Is(err, ErrOptions) {
@@ -110,7 +112,7 @@ func made() Result {
 	}
 	samples[2][1].udp[3].counts.Reordered = 7
 	m := measure.Machine{OS: "linux", Arch: "amd64", CPU: "a processor", CPUs: 2, Kernel: "6.18", Go: "go1.26", Commit: "0123456789ab", Load: "0.00 0.01 0.05"}
-	return summarise(Result{Schema: Schema, Machine: m, IPerf: "iperf 3.12", Seconds: 10, Rounds: 2, Window: 384}, []int{1, 4}, peers, samples)
+	return summarise(Result{Schema: Schema, Machine: m, IPerf: "iperf 3.12", Seconds: 10, Rounds: 2, Window: 384}, []int{1, 4}, peers, samples, nil)
 }
 
 // What slows the whole machine down in one round cancels from the ratios and the differences.
@@ -142,10 +144,46 @@ func TestSummarise(t *testing.T) {
 	}
 }
 
+// Further rounds are of echoes alone, of those peers whose figure matters, in turn with the bare veth; the figures are of all rounds.
+func TestIdleRounds(t *testing.T) {
+	o, err := Options{Peers: []string{"goipsec", "null", "tailscale"}, Rounds: 1, IdleRounds: 2, IdlePeers: []string{"goipsec", "tailscale"}}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []measure.Turn{{Round: 0, What: 0}, {Round: 0, What: 1}, {Round: 0, What: 2}, {Round: 0, What: 3},
+		{Round: 1, What: 0}, {Round: 1, What: 1}, {Round: 1, What: 3}, {Round: 2, What: 0}, {Round: 2, What: 1}, {Round: 2, What: 3}}
+	if diff := cmp.Diff(want, o.turns([]string{Bare, "goipsec", "null", "tailscale"})); diff != "" {
+		t.Error(diff)
+	}
+	if o, err := (Options{IdleRounds: 1}).complete(); err != nil || len(o.IdlePeers) != len(o.Peers) {
+		t.Errorf("%v, %v", o.IdlePeers, err)
+	}
+	r := summarise(Result{Rounds: 1, IdleRounds: 2, IdlePeers: o.IdlePeers}, []int{1}, []Peer{{Name: Bare}, {Name: "goipsec"}, {Name: "null"}, {Name: "tailscale"}},
+		[][]sample{{{rtt: 20}}, {{rtt: 120}}, {{rtt: 100}}, {{rtt: 400}}}, [][]float64{{30, 40}, {230, 340}, nil, {530, 640}})
+	for name, want := range map[string][]float64{"goipsec": {100, 200, 300}, "null": {80}, "tailscale": {380, 500, 600}} {
+		if diff := cmp.Diff(want, r.Of(name).Added.Samples); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	var b strings.Builder
+	if err := r.Markdown(&b); err != nil || !strings.Contains(b.String(), "The idle round trips of goipsec, tailscale are medians of 3 rounds, 2 of which had nothing else.\n") {
+		t.Error(err, b.String())
+	}
+	for _, c := range r.Charts() {
+		if c.File == idleChart && !strings.Contains(c.Note, "medians of 1 (goipsec, tailscale: 3) interleaved rounds") {
+			t.Error(c.Note)
+		}
+	}
+	text, err := json.Marshal(r)
+	if err != nil || !strings.Contains(string(text), `"idle_rounds":2,"idle_peers":["goipsec","tailscale"]`) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 // What was not measured leaves no empty table behind.
 func TestSummariseOfLittle(t *testing.T) {
 	peers := []Peer{{Name: Bare}, {Name: "goipsec"}}
-	r := summarise(Result{Rounds: 1}, []int{1}, peers, [][]sample{{{rtt: 20, mtu: 1500}}, {{rtt: 90, mtu: 1435}}})
+	r := summarise(Result{Rounds: 1}, []int{1}, peers, [][]sample{{{rtt: 20, mtu: 1500}}, {{rtt: 90, mtu: 1435}}}, nil)
 	var b strings.Builder
 	r.Again = []string{"round 1, goipsec: iperf3: no\nlog"}
 	if err := r.Markdown(&b); err != nil || !strings.Contains(b.String(), "taken once more: round 1, goipsec: iperf3: no**\n") {
@@ -253,7 +291,7 @@ func TestStreamsOnly(t *testing.T) {
 	few := full
 	few.udp = nil
 	for _, samples := range [][][]sample{{{full}, {full}, {few}}, {{full}, {few}, {full}}} {
-		r := summarise(Result{Rounds: 1}, []int{1}, []Peer{{Name: Bare}, {Name: "x"}, {Name: "y"}}, samples)
+		r := summarise(Result{Rounds: 1}, []int{1}, []Peer{{Name: Bare}, {Name: "x"}, {Name: "y"}}, samples, nil)
 		if g := r.datagrams(); len(g.Rows) != 2 {
 			t.Errorf("%v", g.Rows)
 		}
@@ -292,7 +330,7 @@ func TestCharts(t *testing.T) {
 	if got := strings.Join(files, " "); got != want {
 		t.Error(got)
 	}
-	little := summarise(Result{Rounds: 1}, []int{1}, []Peer{{Name: Bare}, {Name: "goipsec"}}, [][]sample{{{rtt: 20, mtu: 1500}}, {{rtt: 90, mtu: 1435}}})
+	little := summarise(Result{Rounds: 1}, []int{1}, []Peer{{Name: Bare}, {Name: "goipsec"}}, [][]sample{{{rtt: 20, mtu: 1500}}, {{rtt: 90, mtu: 1435}}}, nil)
 	if list := little.Charts(); len(list) != 1 || list[0].File != "e2e-idle" {
 		t.Errorf("%+v", list)
 	}

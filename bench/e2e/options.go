@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/goipsec/goipsec/bench/measure"
 )
 
 // Options say what to measure. The zero value of a field means its default.
@@ -17,7 +19,11 @@ type Options struct {
 	Seconds  int      // of each measurement of throughput, after what is not counted (TCP: a second, UDP: half of one); default: 10
 	Rounds   int      // default: 5
 	Echoes   int      // echo requests of each measurement of idle round-trip time; default: 200
-	Window   int      // UDP datagrams under way at most; 0: DefaultWindow, -1: no limit, the sender is flat out
+	// IdleRounds are further rounds, behind the others, in which the peers of IdlePeers (default: all) are only started and sent echo requests, in turn with the bare
+	// veth: one start differs from the next by more than one tunnel from another. Default: none.
+	IdleRounds int
+	IdlePeers  []string
+	Window     int // UDP datagrams under way at most; 0: DefaultWindow, -1: no limit, the sender is flat out
 
 	Program  string    // the goipsec to measure; default: the running program
 	Cache    string    // directory for programs of other projects; default: goipsec in the user's cache directory
@@ -96,6 +102,14 @@ func (o Options) complete() (Options, error) {
 			return o, fmt.Errorf("%w: peer %.40q is not measured, not even by TCP", ErrOptions, p)
 		}
 	}
+	for _, p := range o.IdlePeers {
+		if !slices.Contains(o.Peers, p) {
+			return o, fmt.Errorf("%w: peer %.40q is not measured, not even idle", ErrOptions, p)
+		}
+	}
+	if o.IdleRounds > 0 && len(o.IdlePeers) == 0 {
+		o.IdlePeers = slices.Clone(o.Peers)
+	}
 	for i, f := range o.Flows {
 		if f < 1 || f > 128 {
 			return o, fmt.Errorf("%w: %d flows: iperf3 takes 1 to 128", ErrOptions, f)
@@ -104,10 +118,20 @@ func (o Options) complete() (Options, error) {
 			return o, fmt.Errorf("%w: %d flows are named twice", ErrOptions, f)
 		}
 	}
-	if o.Seconds < 1 || o.Rounds < 1 || o.Echoes < 1 {
-		return o, fmt.Errorf("%w: seconds, rounds and echoes must be 1 or more", ErrOptions)
+	if o.Seconds < 1 || o.Rounds < 1 || o.Echoes < 1 || o.IdleRounds < 0 {
+		return o, fmt.Errorf("%w: seconds, rounds and echoes must be 1 or more, and further rounds of echoes not negative", ErrOptions)
 	}
 	return o, nil
+}
+
+// turns are all rounds: those of everything for all names, of which the first is the bare veth, and behind them those of echoes alone.
+func (o Options) turns(names []string) (list []measure.Turn) {
+	for _, turn := range measure.Interleave(len(names), o.Rounds+o.IdleRounds) {
+		if turn.Round < o.Rounds || turn.What == 0 || slices.Contains(o.IdlePeers, names[turn.What]) {
+			list = append(list, turn)
+		}
+	}
+	return list
 }
 
 func (o Options) measures(what string) bool { return slices.Contains(o.Measures, what) }

@@ -16,9 +16,12 @@ type Result struct {
 	Seconds   int             `json:"seconds"`
 	Rounds    int             `json:"rounds"`
 	Echoes    int             `json:"echoes"`
-	Window    int             `json:"udp_window"`      // datagrams under way at most; 0: flat out
-	Peers     []Peer          `json:"peers"`           // the bare veth first
-	Again     []string        `json:"again,omitempty"` // turns that failed and were taken once more, and why they failed
+	// IdleRounds are rounds beyond Rounds in which only the idle echoes of IdlePeers, and of the bare veth, were measured. Their samples stand behind the others'.
+	IdleRounds int      `json:"idle_rounds,omitempty"`
+	IdlePeers  []string `json:"idle_peers,omitempty"`
+	Window     int      `json:"udp_window"`      // datagrams under way at most; 0: flat out
+	Peers      []Peer   `json:"peers"`           // the bare veth first
+	Again      []string `json:"again,omitempty"` // turns that failed and were taken once more, and why they failed
 }
 
 // Peer is what was measured of one peer. What was not measured has no samples.
@@ -90,13 +93,21 @@ func (r Result) Of(peer string) *Peer {
 	return nil
 }
 
-// summarise turns samples, for each peer in the order of rounds, into a Result. The first peer is the bare veth.
-func summarise(r Result, flows []int, peers []Peer, samples [][]sample) Result {
+// summarise turns samples, for each peer in the order of rounds, into a Result. The first peer is the bare veth. idle are each peer's round trips of the rounds
+// beyond those; who has some has one for each of the bare veth's; nil: there were no such rounds.
+func summarise(r Result, flows []int, peers []Peer, samples [][]sample, idle [][]float64) Result {
+	rtts := func(p int) []float64 {
+		list := summary{samples, p}.column(func(s sample) float64 { return s.rtt })
+		if p < len(idle) {
+			list = append(list, idle[p]...)
+		}
+		return list
+	}
 	for p := range peers {
 		s := summary{samples, p}
 		peer := peers[p]
-		peer.RTT = s.spread(func(s sample) float64 { return s.rtt })
-		peer.Added = measure.Of(measure.Differences(peer.RTT.Samples, summary{samples, 0}.column(func(s sample) float64 { return s.rtt })))
+		peer.RTT = measure.Of(rtts(p))
+		peer.Added = measure.Of(measure.Differences(peer.RTT.Samples, rtts(0)))
 		for i, x := range samples[p] {
 			if i == 0 {
 				peer.MTU = x.mtu

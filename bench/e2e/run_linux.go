@@ -36,27 +36,33 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 		return Result{}, err
 	}
 	r := Result{Schema: Schema, Machine: measure.Here(), Seconds: o.Seconds, Rounds: o.Rounds, Echoes: o.Echoes, Window: max(o.Window, 0)}
-	samples := make([][]sample, len(names))
-	for _, turn := range measure.Interleave(len(names), o.Rounds) {
+	r.IdleRounds, r.IdlePeers = o.IdleRounds, o.IdlePeers
+	samples, idle := make([][]sample, len(names)), make([][]float64, len(names))
+	for _, turn := range o.turns(names) {
 		turned := fmt.Sprintf("round %d, %s", turn.Round+1, names[turn.What])
-		t := trial{o: o, name: names[turn.What], driver: drivers[turn.What], tools: tools}
+		t := trial{o: o, name: names[turn.What], driver: drivers[turn.What], tools: tools, idle: turn.Round >= o.Rounds}
+		again := t
 		s, err := t.run(ctx)
 		if err != nil && ctx.Err() == nil {
 			// One failure in half an hour is told of; it does not cost all that was measured. The second of one turn is the end.
 			r.Again = append(r.Again, fmt.Sprintf("%s: %v", turned, err))
 			fmt.Fprintf(o.Progress, "%s: %v: once more\n", turned, err)
-			t = trial{o: o, name: names[turn.What], driver: drivers[turn.What], tools: tools}
+			t = again
 			s, err = t.run(ctx)
 		}
 		if err != nil {
 			return Result{}, fmt.Errorf("%s: %w", turned, err)
 		}
-		samples[turn.What] = append(samples[turn.What], s)
-		r.IPerf = t.iperf
-		fmt.Fprintf(o.Progress, "round %d of %d, %-14s %s\n", turn.Round+1, o.Rounds, names[turn.What], s)
+		if t.idle {
+			idle[turn.What] = append(idle[turn.What], s.rtt)
+		} else {
+			samples[turn.What] = append(samples[turn.What], s)
+			r.IPerf = t.iperf
+		}
+		fmt.Fprintf(o.Progress, "round %d of %d, %-14s %s\n", turn.Round+1, o.Rounds+o.IdleRounds, names[turn.What], s)
 	}
 	r.LoadAfter = measure.Load()
-	return summarise(r, o.Flows, peers, samples), nil
+	return summarise(r, o.Flows, peers, samples, idle), nil
 }
 
 // toolsOf is the whole path of a goipsec, that of the running program if none is named.

@@ -159,6 +159,9 @@ func (r Result) notes(w io.Writer) error {
 		where = r.IPerf + " on " + where
 	}
 	fmt.Fprintf(&b, "\nMedians of %d interleaved rounds of %d s, in brackets the least and the greatest; %s.\n", r.Rounds, r.Seconds, where)
+	if r.IdleRounds > 0 {
+		fmt.Fprintf(&b, "The idle round trips of %s are medians of %d rounds, %d of which had nothing else.\n", strings.Join(r.IdlePeers, ", "), r.Rounds+r.IdleRounds, r.IdleRounds)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

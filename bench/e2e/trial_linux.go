@@ -21,6 +21,7 @@ type trial struct {
 	iperf  string // its version
 	lab    *lab
 	tunnel tunnel
+	idle   bool // only the idle round trip is measured
 	// programs are the peer's in both hosts.
 	programs []*process
 }
@@ -36,7 +37,7 @@ func (t *trial) run(ctx context.Context) (s sample, err error) {
 	}
 	t.programs = append(append(t.programs, t.lab.a.running...), t.lab.b.running...)
 	from, to := t.tunnel.ends()
-	if s.rtt, err = t.roundTrip(ctx, from, to); err != nil {
+	if s.rtt, err = t.roundTrip(ctx, from, to); err != nil || t.idle {
 		return s, err
 	}
 	server, err := t.lab.b.start("iperf3 -s", []string{"iperf3", "-s", "-B", to.String(), "--forceflush"})

@@ -182,6 +182,13 @@ func TestReport(t *testing.T) {
 			t.Errorf("%q is missing of:\n%s", want, &b)
 		}
 	}
+	if strings.Contains(b.String(), "Idle round trips") {
+		t.Error("further rounds are told of, but there were none")
+	}
+	r.Results.E2E.Rounds, r.Results.E2E.IdleRounds = 3, 9
+	if err := r.notes(&b); err != nil || !strings.Contains(b.String(), "Idle round trips are judged over 12 rounds, the rest of whole tunnels over 3.\n") {
+		t.Error(err, b.String())
+	}
 	var files []string
 	for _, c := range r.Charts() {
 		files = append(files, c.File)

@@ -37,6 +37,9 @@ func (r Report) notes(w io.Writer) error {
 	}
 	b.WriteString("\nMedians over interleaved rounds are judged, in brackets the least and the greatest. W is the faster of wireguard-go and Tailscale's fork in each round, N the null forwarder; ")
 	fmt.Fprintf(&b, "TupleMerge's figures are from its authors' program on the reference machine and not of this run; %s.\n", r.Machine)
+	if e := r.Results.E2E; e != nil && e.IdleRounds > 0 {
+		fmt.Fprintf(&b, "Idle round trips are judged over %d rounds, the rest of whole tunnels over %d.\n", e.Rounds+e.IdleRounds, e.Rounds)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -148,9 +148,12 @@ func (r *Results) measure(ctx context.Context, part Part, o Options) error {
 		return keep(&r.Memory)(memory.Run(ctx, memory.Options{Rounds: min(o.Rounds, 3), NoIKE: true, Progress: o.Progress}))
 	default:
 		return keep(&r.E2E)(e2e.Run(ctx, e2e.Options{Peers: []string{"goipsec", "goipsec-chacha", "goipsec-raw", "goipsec-sockets", "wireguard-go", "tailscale", e2e.Null}, Streams: []string{"goipsec-chacha", "goipsec-raw", "goipsec-sockets"}, Flows: []int{1, 4}, Seconds: o.Seconds, Rounds: o.Rounds,
-			Program: o.Program, Cache: o.Cache, Progress: o.Progress}))
+			IdleRounds: idleRounds, IdlePeers: append([]string{"goipsec"}, wireguards...), Program: o.Program, Cache: o.Cache, Progress: o.Progress}))
 	}
 }
+
+// idleRounds are the further rounds of idle echoes: one start of a tunnel is up to twice as quick as the next.
+const idleRounds = 9
 
 // keep stores a result where there is no error.
 func keep[R any](to **R) func(R, error) error {

@@ -29,6 +29,7 @@ behind, and the host's own network is not touched.`,
 	c.Flags().IntSliceVar(&o.Flows, "flows", []int{1, 4}, "`numbers` of parallel TCP connections, a measurement each")
 	c.Flags().IntVar(&o.Seconds, "seconds", 10, "length of each measurement of throughput, after a second (UDP: half of one) that is not counted")
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "how often each is measured")
+	c.Flags().IntVar(&o.IdleRounds, "idle-rounds", 0, "`number` of further rounds in which each tunnel is only started and sent idle echoes, three seconds each")
 	c.Flags().IntVar(&o.Window, "window", e2e.DefaultWindow, "UDP `datagrams` under way at most; -1: the sender is flat out")
 	c.Flags().StringVar(&o.Cache, "cache", "", "`directory` for programs of other projects (default: goipsec in the user's cache directory)")
 	out := reportFlags(c)
