@@ -44,18 +44,34 @@ func newIn(device tun.PacketDevice, conn netio.Conn, remote netip.AddrPort) *in 
 	return i
 }
 
-func (i *in) run() error {
+func (i *in) run(duty *dataplane.Duty) error {
+	turn := duty.Join(i.conn, false, func() (b dataplane.Batch, err error) {
+		n, err := i.conn.(netio.PolledConn).TryReadBatch(i.msgs)
+		if n > 0 {
+			b = i.batch(n)
+		}
+		return b, err
+	})
 	for {
 		n, err := i.conn.ReadBatch(i.msgs)
-		for m := range n {
-			i.message(&i.msgs[m])
+		b := i.batch(n)
+		i.stint.Break(b.Now)
+		if err == nil && turn.Calm(b) {
+			err = turn.Rest()
 		}
-		i.flush()
-		i.stint.Break(time.Now())
 		if err != nil && over(err) {
 			return err
 		}
 	}
+}
+
+// batch forwards the first n messages.
+func (i *in) batch(n int) dataplane.Batch {
+	for m := range n {
+		i.message(&i.msgs[m])
+	}
+	i.flush()
+	return dataplane.Batch{N: n, Single: n == 1 && i.msgs[0].Segment == 0, Now: time.Now()}
 }
 
 // message walks through the datagrams of a run.

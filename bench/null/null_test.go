@@ -139,7 +139,7 @@ func TestForwards(t *testing.T) {
 	}
 	for _, offload := range []tun.Offload{{TCP: true, UDP: true}, {}} {
 		l, into := &line{}, &tape{offload: offload}
-		if err := newOut(&tape{give: give}, l, b).run(); !errors.Is(err, os.ErrClosed) {
+		if err := newOut(&tape{give: give}, l, b).run(nil); !errors.Is(err, os.ErrClosed) {
 			t.Fatal(err)
 		}
 		for _, m := range l.msgs {
@@ -148,7 +148,7 @@ func TestForwards(t *testing.T) {
 			}
 		}
 		runs := len(l.msgs)
-		if err := newIn(into, l, a).run(); !errors.Is(err, net.ErrClosed) {
+		if err := newIn(into, l, a).run(nil); !errors.Is(err, net.ErrClosed) {
 			t.Fatal(err)
 		}
 		got := map[uint16][][]byte{}
@@ -181,17 +181,17 @@ func TestGarbage(t *testing.T) {
 	junk := tun.Packet{Buf: []byte{0xff, 1, 2}, N: 3}
 	bad := stream(9, 0, 100, 50)
 	bad.Buf[9] = 1 // a superpacket of ICMP
-	if err := newOut(&tape{give: [][]tun.Packet{{junk, bad, good}}}, l, b).run(); !errors.Is(err, os.ErrClosed) || len(l.msgs) != 1 {
+	if err := newOut(&tape{give: [][]tun.Packet{{junk, bad, good}}}, l, b).run(nil); !errors.Is(err, os.ErrClosed) || len(l.msgs) != 1 {
 		t.Errorf("%v, %d messages", err, len(l.msgs))
 	}
 	whole := l.msgs[0]
 	l.msgs = []netio.Message{{Buf: make([]byte, Overhead), N: Overhead}, {}, {Buf: make([]byte, 100), N: 100}, whole}
 	into := &tape{}
-	if err := newIn(into, l, a).run(); !errors.Is(err, net.ErrClosed) || len(into.written) != 1 || len(into.written[0]) != 140 {
+	if err := newIn(into, l, a).run(nil); !errors.Is(err, net.ErrClosed) || len(into.written) != 1 || len(into.written[0]) != 140 {
 		t.Errorf("%v, %d packets", err, len(into.written))
 	}
 	l.msgs = []netio.Message{whole}
-	if err := newIn(into, l, b).run(); !errors.Is(err, net.ErrClosed) || len(into.written) != 1 {
+	if err := newIn(into, l, b).run(nil); !errors.Is(err, net.ErrClosed) || len(into.written) != 1 {
 		t.Errorf("a stranger's packet was taken: %v", err)
 	}
 }

@@ -46,18 +46,34 @@ func newOut(device tun.PacketDevice, conn netio.Conn, remote netip.AddrPort) *ou
 	return o
 }
 
-func (o *out) run() error {
+func (o *out) run(duty *dataplane.Duty) error {
+	turn := duty.Join(o.device, true, func() (b dataplane.Batch, err error) {
+		n, err := o.device.(tun.PolledDevice).TryReadPackets(o.packets)
+		if n > 0 {
+			b = o.batch(n)
+		}
+		return b, err
+	})
 	for {
 		n, err := o.device.ReadPackets(o.packets)
-		for i := range n {
-			o.take(&o.packets[i])
+		b := o.batch(n)
+		o.stint.Break(b.Now)
+		if err == nil && turn.Calm(b) {
+			err = turn.Rest()
 		}
-		o.flush()
-		o.stint.Break(time.Now())
 		if err != nil && over(err) {
 			return err
 		}
 	}
+}
+
+// batch forwards the first n packets.
+func (o *out) batch(n int) dataplane.Batch {
+	for i := range n {
+		o.take(&o.packets[i])
+	}
+	o.flush()
+	return dataplane.Batch{N: n, Single: n == 1 && o.packets[0].Segment == 0, Now: time.Now()}
 }
 
 // take takes a datagram, or the datagrams of a superpacket.

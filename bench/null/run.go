@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/goipsec/goipsec/pkg/dataplane"
 	"github.com/goipsec/goipsec/pkg/netio"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
@@ -54,9 +55,11 @@ func Run(ctx context.Context, o Options) error {
 func forward(ctx context.Context, device tun.Device, conn netio.Conn, remote netip.AddrPort) error {
 	var all sync.WaitGroup
 	ended := make(chan error, 2)
-	packets := tun.PacketsOf(device)
-	all.Go(func() { ended <- newOut(packets, conn, remote).run() })
-	all.Go(func() { ended <- newIn(packets, conn, remote).run() })
+	packets := tun.QueueOf(device, 0)
+	duty := dataplane.NewDuty()
+	defer duty.Close()
+	all.Go(func() { ended <- newOut(packets, conn, remote).run(duty) })
+	all.Go(func() { ended <- newIn(packets, conn, remote).run(duty) })
 	all.Go(func() {
 		for range device.Events() { // it wants to be read
 		}

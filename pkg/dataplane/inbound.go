@@ -69,13 +69,27 @@ func (p *Plane) readSocket(conn netio.Conn, s *Socket, n int) error {
 	in := newInbound(p, s, n)
 	gatherer, _ := conn.(netio.Gatherer)
 	var stint Stint
-	for failures := 0; ; {
-		n, err := conn.ReadBatch(in.msgs)
+	worked := func(n int) Batch { // off, a batch of n
 		in.now = p.cfg.Clock()
 		in.batch(in.msgs[:n])
+		return Batch{N: n, Single: n == 1 && in.msgs[0].Segment == 0, Now: in.now}
+	}
+	turn := p.duty(n).Join(conn, false, func() (b Batch, err error) {
+		n, err := conn.(netio.PolledConn).TryReadBatch(in.msgs)
+		if n > 0 {
+			b = worked(n)
+		}
+		return b, err
+	})
+	for failures := 0; ; {
+		n, err := conn.ReadBatch(in.msgs)
+		b := worked(n)
 		stint.Break(in.now)
 		if in.crowd.count(n, in.now) && gatherer != nil {
 			gatherer.Gather()
+		}
+		if err == nil && turn.Calm(b) {
+			err = turn.Rest() // others may serve this direction meanwhile (duty.go)
 		}
 		if err == nil {
 			failures = 0

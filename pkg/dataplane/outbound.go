@@ -139,10 +139,24 @@ func (o *outbound) begin() {
 func (p *Plane) readTUN(o *outbound) error {
 	device, packets := p.queueOf(o.n), readPackets()
 	var stint Stint
+	worked := func(n int) Batch { // off, a batch of n
+		o.batch(packets[:n])
+		return Batch{N: n, Single: n == 1 && packets[0].Segment == 0, Now: o.now}
+	}
+	turn := p.duty(o.n).Join(device, true, func() (b Batch, err error) {
+		n, err := device.(tun.PolledDevice).TryReadPackets(packets)
+		if n > 0 {
+			b = worked(n)
+		}
+		return b, err
+	})
 	for failures := 0; ; {
 		n, err := device.ReadPackets(packets)
-		o.batch(packets[:n])
+		b := worked(n)
 		stint.Break(o.now)
+		if err == nil && turn.Calm(b) {
+			err = turn.Rest() // others may serve this direction meanwhile (duty.go)
+		}
 		if err == nil {
 			failures = 0
 			continue

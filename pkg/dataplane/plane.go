@@ -123,6 +123,7 @@ type Plane struct {
 	workers []*outbound // one for each queue of the device
 	sharing sync.Mutex  // held by a worker until its batch is sent, if that has packets of an SA which others use too
 	queues  []QueueCount
+	duties  []*Duty // one for each queue of the device, while Run runs
 	nextID  atomic.Uint32
 }
 
@@ -158,6 +159,11 @@ func New(cfg Config) (*Plane, error) {
 func (p *Plane) Run(ctx context.Context) error {
 	var readers sync.WaitGroup
 	ended := make(chan error, 1)
+	for range p.workers {
+		d := NewDuty()
+		defer d.Close()
+		p.duties = append(p.duties, d)
+	}
 	start := func(read func() error) {
 		readers.Go(func() {
 			err := read()
@@ -192,6 +198,14 @@ func (p *Plane) Run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// duty is that of a queue of the device, modulo their number; nil if Run does not run.
+func (p *Plane) duty(n int) *Duty {
+	if len(p.duties) == 0 {
+		return nil
+	}
+	return p.duties[n%len(p.duties)]
 }
 
 // MostFailures is how many reads in a row may fail before the plane ends with the error, about 48 seconds.

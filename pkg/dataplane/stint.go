@@ -15,8 +15,12 @@ const stint = 4 * time.Millisecond
 
 // Break lets the scheduler see, now and then, that the goroutine gives its turn up. It is for the end of a batch, when nobody waits for it.
 func (s *Stint) Break(now time.Time) {
-	if now.Sub(s.since) >= stint {
+	if s.due(now) {
 		s.since = now
 		runtime.Gosched()
 	}
 }
+
+// due reports whether it is time for a break, and overdue whether it must not be put off any longer.
+func (s *Stint) due(now time.Time) bool     { return now.Sub(s.since) >= stint }
+func (s *Stint) overdue(now time.Time) bool { return now.Sub(s.since) >= 2*stint }

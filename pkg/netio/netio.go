@@ -34,6 +34,16 @@ type Conn interface {
 	Close() error
 }
 
+// PolledConn is a Conn whose reader may leave the waiting to somebody who waits for several files (package poll).
+type PolledConn interface {
+	Conn
+	// TryReadBatch is ReadBatch without waiting. If there is nothing it returns 0 and no error.
+	TryReadBatch(msgs []Message) (n int, err error)
+	// Lend and Return are those of poll.Files.
+	Lend(fds []int) ([]int, bool)
+	Return()
+}
+
 // Gatherer is a Conn whose datagrams come singly, each of which wakes the reader.
 type Gatherer interface {
 	// Gather waits a moment without listening, some 50 microseconds, so that datagrams gather. Where many come that costs less than to be woken for each,

@@ -85,10 +85,17 @@ func (c *rawConn) ReadBatch(msgs []Message) (int, error) {
 			}
 			n++
 		}
-		if n > 0 || len(msgs) == 0 {
+		if n > 0 || len(msgs) == 0 || c.in.try {
 			return n, nil
 		}
 	}
+}
+
+// TryReadBatch implements PolledConn.
+func (c *rawConn) TryReadBatch(msgs []Message) (int, error) {
+	c.in.try = true
+	defer func() { c.in.try = false }()
+	return c.ReadBatch(msgs)
 }
 
 // describe fills m from slot i of the receiver. It reports false if the datagram cannot be had whole.

@@ -17,6 +17,7 @@ type receiver struct {
 	control []byte
 	room    int // octets of control for each message
 	want    int
+	try     bool // do not wait
 	busy    bool // the last read found more than one message
 }
 
@@ -38,7 +39,7 @@ func newReceiver(controlRoom int) *receiver {
 // more than the messages do.
 func (r *receiver) recvmmsg(fd int) (got int, _ syscall.Errno) {
 	flags := uintptr(unix.MSG_WAITFORONE)
-	if r.busy {
+	if r.busy || r.try {
 		flags = unix.MSG_DONTWAIT
 	}
 	for tries := 0; ; {
@@ -48,6 +49,9 @@ func (r *receiver) recvmmsg(fd int) (got int, _ syscall.Errno) {
 			r.busy = n > 1
 			return int(n), 0
 		case unix.EAGAIN:
+			if r.try {
+				return 0, 0
+			}
 			if tries++; tries == 1 {
 				_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 			} else {

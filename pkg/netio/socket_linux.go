@@ -95,6 +95,17 @@ func (s *socket) enter() bool {
 
 func (s *socket) leave() { s.users.RUnlock() }
 
+// Lend and Return are those of PolledConn. Close makes the descriptor readable.
+func (s *socket) Lend(fds []int) ([]int, bool) {
+	if !s.enter() {
+		return fds, false
+	}
+	return append(fds, s.fd), true
+}
+
+// Return gives back what Lend lent.
+func (s *socket) Return() { s.leave() }
+
 // set sets an option.
 func (s *socket) set(level, option, value int) error {
 	if !s.enter() {

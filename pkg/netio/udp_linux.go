@@ -145,10 +145,17 @@ func (c *udpConn) ReadBatch(msgs []Message) (int, error) {
 			c.describe(&msgs[n], i)
 			n++
 		}
-		if n > 0 || len(msgs) == 0 {
+		if n > 0 || len(msgs) == 0 || c.in.try {
 			return n, nil
 		}
 	}
+}
+
+// TryReadBatch implements PolledConn.
+func (c *udpConn) TryReadBatch(msgs []Message) (int, error) {
+	c.in.try = true
+	defer func() { c.in.try = false }()
+	return c.ReadBatch(msgs)
 }
 
 // describe fills m from slot i of the receiver.

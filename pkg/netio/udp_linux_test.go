@@ -14,6 +14,7 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/testnet"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func listen(tb testing.TB, addr string, o Options) *udpConn {
@@ -209,6 +210,70 @@ func TestF8FullSendBufferIsACountedDrop(t *testing.T) {
 	n, err := a.WriteBatch(msgs)
 	if n == 200 || !errors.Is(err, ErrFull) || a.Stats().Full != uint64(200-n) {
 		t.Errorf("%d sent, %v, %+v", n, err, a.Stats())
+	}
+}
+
+// A reader that leaves the waiting to others finds nothing, what there is, and the end; Close tells who waits for the file, and waits for its return.
+func TestTryReadBatch(t *testing.T) {
+	for kind, open := range map[string]func() PolledConn{
+		"udp": func() PolledConn { return listen(t, "127.0.0.1:0", Options{}) },
+		"raw": func() PolledConn {
+			if os.Geteuid() != 0 {
+				return nil
+			}
+			c, err := ListenRaw(ProtoESP, netip.MustParseAddr("127.0.0.1"), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.(PolledConn)
+		},
+	} {
+		a := open()
+		if a == nil {
+			continue
+		}
+		msgs := room(4)
+		if n, err := a.TryReadBatch(msgs); n != 0 || err != nil {
+			t.Errorf("%s: %d messages out of nothing, %v", kind, n, err)
+		}
+		if kind == "udp" {
+			if _, err := a.WriteBatch([]Message{{Buf: []byte("x"), N: 1, Remote: a.LocalAddr()}, {Buf: []byte("yy"), N: 2, Remote: a.LocalAddr()}}); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := a.TryReadBatch(msgs); n != 2 || err != nil || msgs[1].N != 2 {
+				t.Errorf("%d messages, %v", n, err)
+			}
+			if n, err := a.TryReadBatch(msgs); n != 0 || err != nil {
+				t.Errorf("%d messages, %v", n, err)
+			}
+		}
+		fds, ok := a.Lend(nil)
+		if !ok || len(fds) != 1 {
+			t.Fatal(kind, fds, ok)
+		}
+		closed := make(chan error)
+		go func() { closed <- a.Close() }()
+		list := []unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}}
+		for list[0].Revents == 0 {
+			if _, err := unix.Poll(list, -1); err != nil && err != unix.EINTR {
+				t.Fatal(err)
+			}
+		}
+		select {
+		case <-closed:
+			t.Error(kind, "was closed while its file was lent")
+		default:
+		}
+		a.Return()
+		if err := <-closed; err != nil {
+			t.Error(kind, err)
+		}
+		if _, ok := a.Lend(nil); ok {
+			t.Error(kind, "was lent though it is closed")
+		}
+		if _, err := a.TryReadBatch(msgs); !errors.Is(err, net.ErrClosed) {
+			t.Error(kind, err)
+		}
 	}
 }
 

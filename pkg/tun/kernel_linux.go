@@ -167,7 +167,27 @@ func (k *kernel) Close() error {
 	return k.closeErr
 }
 
-func (q *queue) ReadPackets(packets []Packet) (int, error) {
+func (q *queue) ReadPackets(packets []Packet) (int, error) { return q.read(packets, (*reader).fill) }
+
+// TryReadPackets implements PolledDevice. No request of the ring is under way between reads, so that any thread may do it.
+func (q *queue) TryReadPackets(packets []Packet) (int, error) {
+	return q.read(packets, func(r *reader, fd int) { r.some(fd, 1) })
+}
+
+// Lend lends the eventfd of Close too.
+func (q *queue) Lend(fds []int) ([]int, bool) {
+	q.k.users.RLock()
+	if q.k.closed.Load() {
+		q.k.users.RUnlock()
+		return fds, false
+	}
+	return append(fds, q.fd, q.wake), true
+}
+
+// Return gives back what Lend lent.
+func (q *queue) Return() { q.k.users.RUnlock() }
+
+func (q *queue) read(packets []Packet, how func(r *reader, fd int)) (int, error) {
 	if len(packets) == 0 {
 		return 0, nil
 	}
@@ -178,7 +198,9 @@ func (q *queue) ReadPackets(packets []Packet) (int, error) {
 	}
 	r := &q.in
 	r.packets, r.n, r.err = packets, 0, nil
-	r.fill(q.fd)
+	if r.check(); r.err == nil {
+		how(r, q.fd)
+	}
 	r.packets = nil
 	err := r.err
 	if err == nil || errors.Is(err, errCut) || errors.Is(err, errSilly) {

@@ -324,6 +324,67 @@ func closeWakes(t *testing.T, d Device) {
 	}
 }
 
+// A reader that leaves the waiting to others finds nothing, one packet at a time, and the end of the device, of which Close tells who waits for the files.
+func TestTryReadPackets(t *testing.T) {
+	eachRing(t, func(t *testing.T, d Device) {
+		q := QueueOf(d, 0).(PolledDevice)
+		testnet.AddAddrs(t, "tun7", []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")})
+		packets := packetRoom(4)
+		ours := func() (n int) { // packets that are not the kernel's own chatter
+			for {
+				got, err := q.TryReadPackets(packets)
+				if err != nil || got > 1 {
+					t.Fatalf("%d packets, %v", got, err)
+				}
+				if got == 0 {
+					return n
+				}
+				if b := packets[0].Bytes(); b[0] == 0x45 && b[9] == 17 {
+					n++
+				}
+			}
+		}
+		if n := ours(); n != 0 {
+			t.Errorf("%d packets out of nothing", n)
+		}
+		send(t, "one")
+		send(t, "two")
+		if n := ours(); n != 2 {
+			t.Errorf("%d packets and not 2", n)
+		}
+		if _, err := q.TryReadPackets([]Packet{{Buf: make([]byte, 9)}}); err == nil {
+			t.Error("a packet without room was read into")
+		}
+		fds, ok := q.Lend(nil)
+		if !ok || len(fds) != 2 {
+			t.Fatal(fds, ok)
+		}
+		closed := make(chan error)
+		go func() { closed <- d.Close() }()
+		list := []unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}, {Fd: int32(fds[1]), Events: unix.POLLIN}}
+		for list[1].Revents == 0 { // the kernel may have something of its own to say
+			if _, err := unix.Poll(list[1:], -1); err != nil && err != unix.EINTR {
+				t.Fatal(err)
+			}
+		}
+		select {
+		case <-closed:
+			t.Error("it was closed while its files were lent")
+		default:
+		}
+		q.Return()
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		if _, ok := q.Lend(nil); ok {
+			t.Error("what is closed was lent")
+		}
+		if _, err := q.TryReadPackets(packets); Diagnose(err) != Closed {
+			t.Error(err)
+		}
+	})
+}
+
 func TestF9ADeletedDeviceIsGoneForAReaderOfPackets(t *testing.T) {
 	eachRing(t, deletedIsGone)
 }

@@ -40,6 +40,16 @@ type PacketDevice interface {
 	Offload() Offload
 }
 
+// PolledDevice is a PacketDevice whose reader may leave the waiting to somebody who waits for several files (package poll).
+type PolledDevice interface {
+	PacketDevice
+	// TryReadPackets is ReadPackets without waiting. If there is nothing it returns 0 and no error; it is for when little comes, and reads one packet at most.
+	TryReadPackets(packets []Packet) (n int, err error)
+	// Lend and Return are those of poll.Files.
+	Lend(fds []int) ([]int, bool)
+	Return()
+}
+
 // Queued is a device of several queues, each of which has a reader and writers of its own. The system keeps a flow on one queue: where it was last
 // written to, if it was.
 type Queued interface {

@@ -50,14 +50,18 @@ func (r *reader) init(wake int, ring *uring.Ring) {
 	r.limit, r.wake, r.ring = 1, wake, ring
 }
 
-// fill reads packets, at least one.
-func (r *reader) fill(fd int) {
+// check refuses packets that cannot be read into.
+func (r *reader) check() {
 	for i := range r.packets[:min(len(r.packets), maxReads)] {
 		if p := &r.packets[i]; p.Off < Headroom || p.Off >= len(p.Buf) {
 			r.err = fmt.Errorf("packet %d has no room at offset %d: %w", i, p.Off, syscall.EINVAL)
 			return
 		}
 	}
+}
+
+// fill reads packets, at least one.
+func (r *reader) fill(fd int) {
 	asked := min(r.limit, len(r.packets), maxReads)
 	if asked > 1 && r.ring != nil {
 		r.many(fd, asked)
