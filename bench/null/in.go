@@ -2,6 +2,7 @@ package null
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/goipsec/goipsec/pkg/dataplane"
@@ -116,11 +117,7 @@ func (i *in) datagram(buf []byte, off, n int) {
 		}
 	}
 	at := len(i.packets)
-	if at == cap(i.packets) {
-		i.packets, i.joins = append(i.packets, tun.Packet{}), append(i.joins, packet.Join{})
-	} else {
-		i.packets, i.joins = i.packets[:at+1], i.joins[:at+1] // with the memory of More from another batch
-	}
+	i.packets, i.joins = slices.Grow(i.packets, 1)[:at+1], slices.Grow(i.joins, 1)[:at+1] // with the memory of More from another batch
 	p := &i.packets[at]
 	*p = tun.Packet{Buf: buf[: off+n : off+n], Off: off, N: n, More: p.More[:0]}
 	i.joins[at] = packet.Join{}
