@@ -31,6 +31,9 @@ func NextHop(remote netip.Addr, mark uint32) (Hop, error) {
 	if a.EncapType != "ether" || a.Flags&net.FlagUp == 0 || a.Flags&net.FlagLoopback != 0 || len(a.HardwareAddr) != 6 {
 		return Hop{}, fmt.Errorf("%w to %v: %s is no Ethernet, or down", ErrNoHop, remote, a.Name)
 	}
+	if a.RawFlags&unix.IFF_LOWER_UP == 0 { // frames would vanish unseen; the stack may know another way, or that there is none
+		return Hop{}, fmt.Errorf("%w to %v: %s has no carrier", ErrNoHop, remote, a.Name)
+	}
 	via := remote
 	if r.Gw != nil {
 		gw, ok := netip.AddrFromSlice(r.Gw)

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -14,7 +15,8 @@ import (
 func TestNextHopIsWhatTheKernelWouldUse(t *testing.T) {
 	testnet.Need(t)
 	p := netip.MustParsePrefix
-	testnet.Veth(t, testnet.NewHost(t), "wire", []netip.Prefix{p("10.9.0.1/24"), p("fd09::1/64")}, []netip.Prefix{p("10.9.0.2/24")})
+	other := testnet.NewHost(t)
+	testnet.Veth(t, other, "wire", []netip.Prefix{p("10.9.0.1/24"), p("fd09::1/64")}, []netip.Prefix{p("10.9.0.2/24")})
 	l, err := netlink.LinkByName("wire")
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +31,7 @@ func TestNextHopIsWhatTheKernelWouldUse(t *testing.T) {
 			}
 			return
 		}
-		if err != nil || h.Interface != index || h.MTU != mtu || net.HardwareAddr(h.Hardware[:]).String() != hardware {
+		if err != nil || h.Interface != index || !bytes.Equal(h.Source[:], l.Attrs().HardwareAddr) || h.MTU != mtu || net.HardwareAddr(h.Hardware[:]).String() != hardware {
 			t.Errorf("to %s: %+v, %v", remote, h, err)
 		}
 	}
@@ -90,6 +92,18 @@ func TestNextHopIsWhatTheKernelWouldUse(t *testing.T) {
 	is("127.0.0.1", 0, 0, "")    // loopback
 	route(netlink.Route{Dst: to("10.7.0.0/16"), Type: unix.RTN_BLACKHOLE})
 	is("10.7.0.1", 0, 0, "")
+	// The other end's interface down is a cable pulled out: this one is up, and the route and the neighbour entry stay.
+	is("10.8.0.1", 0, 1300, "02:00:00:00:00:03")
+	other.Do(func() {
+		peer, err := netlink.LinkByName("peer")
+		if err == nil {
+			err = netlink.LinkSetDown(peer)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	is("10.8.0.1", 0, 0, "")
 	if err := netlink.LinkSetDown(l); err != nil {
 		t.Fatal(err)
 	}
