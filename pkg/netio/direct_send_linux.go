@@ -18,6 +18,8 @@ const (
 	// hopFirst is how many datagrams to a peer in that time go by the fallback: fewer would not pay for the question, and the kernel looks after its neighbour
 	// entries only where it sends.
 	hopFirst = 32
+	// socketTime is how long a socket is kept that no peer needs.
+	socketTime = 10 * hopTime
 	// maxWays is how many peers are remembered.
 	maxWays = 256
 )
@@ -53,8 +55,9 @@ type exit struct {
 
 // attempt is one to get a socket.
 type attempt struct {
-	at     time.Time
-	socket *xsk // nil: in vain
+	at     time.Time // when it failed, or the socket was given up
+	used   time.Time // when a peer's way was last found to need it
+	socket *xsk      // nil: in vain
 }
 
 func openDirect(c DirectConfig) (DirectSender, error) {
@@ -84,7 +87,7 @@ func (d *directSender) WriteBatch(msgs []Message) (sent int, err error) {
 		if start == end {
 			return
 		}
-		n, err := d.run(msgs[start:end], out)
+		n, err := d.run(msgs[start:end], out, now)
 		sent += n
 		if err != nil {
 			errs = append(errs, err)
@@ -103,7 +106,7 @@ func (d *directSender) WriteBatch(msgs []Message) (sent int, err error) {
 }
 
 // run sends messages of one way. What the interface does not take the fallback sends, or says what is wrong.
-func (d *directSender) run(msgs []Message, out *exit) (sent int, err error) {
+func (d *directSender) run(msgs []Message, out *exit, now time.Time) (sent int, err error) {
 	if out == nil {
 		return d.cfg.Fallback.WriteBatch(msgs)
 	}
@@ -118,18 +121,18 @@ func (d *directSender) run(msgs []Message, out *exit) (sent int, err error) {
 	if errors.Is(err, unix.EAGAIN) {
 		d.full.Add(1)
 	}
-	d.giveUp(out)
+	d.giveUp(out, now)
 	n, err := d.cfg.Fallback.WriteBatch(msgs[sent:])
 	return sent + n, err
 }
 
-// giveUp closes the socket of an exit that does not take what it is given. After a second another is tried.
-func (d *directSender) giveUp(out *exit) {
+// giveUp closes the socket of an exit that does not take what it is given. After a second another is tried: at once the kernel has not got the interface back.
+func (d *directSender) giveUp(out *exit, now time.Time) {
 	out.socket.close()
 	d.opening.Lock()
 	defer d.opening.Unlock()
 	if a := d.sockets[out.Interface]; a != nil && a.socket == out.socket {
-		a.socket = nil
+		a.at, a.socket = now, nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -149,32 +152,25 @@ func (d *directSender) socket(ifindex int, now time.Time) *xsk {
 	}
 	a := d.sockets[ifindex]
 	if a != nil && (a.socket != nil || fresh(a.at, now)) {
+		a.used = now
 		return a.socket
 	}
 	d.tidy(now)
 	x, err := openXSK(ifindex, d.cfg.Options)
-	d.sockets[ifindex] = &attempt{now, x}
+	d.sockets[ifindex] = &attempt{now, now, x}
 	if d.refusal = err; err != nil {
 		return nil
 	}
 	return x
 }
 
-// tidy closes the sockets by which no peer is reached now; perhaps their interfaces are gone.
+// tidy closes the sockets that no peer has needed for a while; perhaps their interfaces are gone.
 func (d *directSender) tidy(now time.Time) {
-	used := map[*xsk]bool{}
-	d.mu.Lock()
-	for _, w := range d.ways {
-		if w.exit != nil && fresh(w.since, now) {
-			used[w.exit.socket] = true
-		}
-	}
-	d.mu.Unlock()
 	for i, a := range d.sockets {
-		if a.socket == nil && !fresh(a.at, now) {
+		switch idle := now.Sub(a.used); {
+		case a.socket == nil && !fresh(a.at, now):
 			delete(d.sockets, i)
-		}
-		if a.socket != nil && !used[a.socket] {
+		case a.socket != nil && (idle < 0 || idle >= socketTime):
 			a.socket.close()
 			delete(d.sockets, i)
 		}

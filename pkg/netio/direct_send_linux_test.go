@@ -308,7 +308,7 @@ func TestDirectSenderClosesWhatIsNotUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.now, w.hop.Interface = w.now.Add(hopTime), l.Attrs().Index
+	w.now, w.hop.Interface = w.now.Add(socketTime), l.Attrs().Index
 	w.send(t, hopFirst+1, 100, "10.9.0.2")
 	if old.fd >= 0 || len(w.sockets) != 1 || w.sockets[l.Attrs().Index] == nil {
 		t.Errorf("descriptor %d, %v", old.fd, w.sockets)

@@ -16,11 +16,15 @@ const (
 	// xskSlots is how many frames may be under way, a power of two, and xskSlot how many octets each has room for.
 	xskSlots = 512
 	xskSlot  = 2048
-	// xskBudget is the option that says how many frames the kernel takes of one call (XDP_MAX_TX_SKB_BUDGET, Linux 6.17); before it was 32.
+	// xskBudget is the option that says how many frames the kernel takes of one call (XDP_MAX_TX_SKB_BUDGET, Linux 6.17). Before, it takes xskBurst, and where it leaves some it
+	// does not say how many it took.
 	xskBudget   = 9
+	xskBurst    = 32
 	etherHeader = 14
-	// xskPause is how long a writer waits for a link that takes no more at the moment, before it looks again; fullWait in all.
-	xskPause = 50 * time.Microsecond
+	// xskPause is how long a writer waits for a link that takes no more at the moment, before it looks again, and xskPauses how often: fullWait in all, or a little more, since the
+	// kernel lets a thread sleep for some 50 µs longer than it asks.
+	xskPause  = 50 * time.Microsecond
+	xskPauses = patience(fullWait * time.Millisecond / (2 * xskPause))
 )
 
 // xsk is an AF_XDP socket that hands Ethernet frames to one interface and receives none (Linux, Documentation/networking/af_xdp.rst). It works with any driver: the
@@ -31,8 +35,10 @@ const (
 type xsk struct {
 	mu     sync.Mutex // guards all
 	fd     int        // negative once closed
+	failed bool       // what it did not take lies in the ring and goes another way: nothing more may be sent
 	frames []byte     // the slots
 	free   []uint64   // those that can be filled, by their place in frames
+	burst  int        // how many the kernel takes of one call
 	tx     xskRing    // what is to be sent, of unix.XDPDesc
 	done   xskRing    // what has been sent, of uint64
 }
@@ -76,7 +82,10 @@ func (x *xsk) open(ifindex int) (err error) {
 			return fmt.Errorf("its rings: %w", err)
 		}
 	}
-	_ = unix.SetsockoptInt(x.fd, unix.SOL_XDP, xskBudget, xskSlots)
+	x.burst = xskSlots
+	if unix.SetsockoptInt(x.fd, unix.SOL_XDP, xskBudget, xskSlots) != nil {
+		x.burst = xskBurst
+	}
 	var at unix.XDPMmapOffsets
 	length := uint32(unsafe.Sizeof(at))
 	if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(x.fd), unix.SOL_XDP, unix.XDP_MMAP_OFFSETS, uintptr(unsafe.Pointer(&at)), uintptr(unsafe.Pointer(&length)), 0); errno != 0 {
@@ -89,10 +98,14 @@ func (x *xsk) open(ifindex int) (err error) {
 		return err
 	}
 	if err := unix.Bind(x.fd, &unix.SockaddrXDP{Flags: unix.XDP_COPY, Ifindex: uint32(ifindex)}); err != nil {
-		if err == unix.EBUSY {
-			return fmt.Errorf("another program, or another instance, has one on interface %d: %w", ifindex, err)
+		name := fmt.Sprintf("interface %d", ifindex)
+		if i, err := net.InterfaceByIndex(ifindex); err == nil {
+			name = i.Name
 		}
-		return fmt.Errorf("interface %d does not take one: %w", ifindex, err)
+		if err == unix.EBUSY {
+			return fmt.Errorf("another program, or another instance, has one on %s: %w", name, err)
+		}
+		return fmt.Errorf("%s does not take one: %w", name, err)
 	}
 	return nil
 }
@@ -107,31 +120,32 @@ func (r *xskRing) open(fd int, page int64, at *unix.XDPRingOffset, size uintptr)
 	return nil
 }
 
-// send hands over datagrams, each in a frame of its own, and returns how many the kernel has taken before an error.
+// send hands over datagrams, each in a frame of its own, and returns how many the kernel has taken before an error, which is the last: then the socket is of no use any more.
 func (x *xsk) send(msgs []Message, h *Hop) (sent int, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.fd < 0 {
+	if x.fd < 0 || x.failed {
 		return 0, net.ErrClosed
 	}
 	for sent < len(msgs) {
 		n, err := x.some(msgs[sent:], h)
 		if sent += n; err != nil {
+			x.failed = true
 			return sent, err
 		}
 	}
 	return sent, nil
 }
 
-// some sends as many as there are slots for.
+// some sends as many as there are slots for, and as the kernel takes at once. What a driver drops counts as sent, as with any socket.
 func (x *xsk) some(msgs []Message, h *Hop) (int, error) {
-	patience := xskPatience()
+	patience := xskPauses
 	for x.reap(); len(x.free) == 0; x.reap() {
 		if errno := patience.spend(x.kick()); errno != 0 {
 			return 0, errno
 		}
 	}
-	msgs = msgs[:min(len(msgs), len(x.free))]
+	msgs = msgs[:min(len(msgs), len(x.free), x.burst)]
 	for i := range msgs {
 		x.put(msgs[i].Bytes(), h)
 	}
@@ -141,7 +155,7 @@ func (x *xsk) some(msgs []Message, h *Hop) (int, error) {
 		errno := x.kick()
 		now := int(x.tx.at - atomic.LoadUint32(x.tx.consumer))
 		if now < left {
-			left, patience = now, xskPatience()
+			left, patience = now, xskPauses
 			continue
 		}
 		if errno := patience.spend(errno); errno != 0 {
@@ -182,8 +196,6 @@ func (x *xsk) kick() syscall.Errno {
 // patience is how often a writer still waits.
 type patience int
 
-func xskPatience() patience { return patience(fullWait * time.Millisecond / xskPause) }
-
 // spend waits a moment after a call that changed nothing, and returns what it said if that is final, or has come too often.
 func (p *patience) spend(errno syscall.Errno) syscall.Errno {
 	switch errno {
@@ -193,6 +205,9 @@ func (p *patience) spend(errno syscall.Errno) syscall.Errno {
 		if *p--; *p < 0 {
 			return unix.EAGAIN
 		}
+		if errno == unix.EBUSY { // the driver has dropped one, which kernels before 6.17 do not show in the ring: the next one may go
+			return 0
+		}
 		pause := unix.NsecToTimespec(int64(xskPause))
 		_ = unix.Nanosleep(&pause, nil)
 		return 0
@@ -200,18 +215,21 @@ func (p *patience) spend(errno syscall.Errno) syscall.Errno {
 	return errno
 }
 
-// close takes back what is still in the ring; what the kernel has taken of it goes out.
+// close takes back what is still in the ring; what the kernel has taken of it goes out. Who waits for the socket meanwhile is told at once, since the kernel takes its time to
+// take leave of the interface.
 func (x *xsk) close() {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.fd < 0 {
-		return
-	}
-	for _, m := range [...][]byte{x.tx.memory, x.done.memory, x.frames} {
-		if m != nil {
-			_ = unix.Munmap(m)
+	fd := x.fd
+	x.fd = -1
+	if fd >= 0 {
+		for _, m := range [...][]byte{x.tx.memory, x.done.memory, x.frames} {
+			if m != nil {
+				_ = unix.Munmap(m)
+			}
 		}
 	}
-	unix.Close(x.fd)
-	x.fd = -1
+	x.mu.Unlock()
+	if fd >= 0 {
+		unix.Close(fd)
+	}
 }
