@@ -54,7 +54,7 @@ type Cipher string
 const (
 	// Standard is Go's libraries.
 	Standard Cipher = "standard"
-	// Vector is pkg/suite's AES-GCM, AES-GMAC or ChaCha20-Poly1305 on vectors of 512 bits.
+	// Vector is pkg/suite's AES-GCM, AES-GMAC, AES-CBC or ChaCha20-Poly1305 on vectors of 512 bits.
 	Vector Cipher = "vector"
 )
 

@@ -16,7 +16,8 @@ type Cipher interface {
 	Decrypt(dst, src, iv []byte)
 }
 
-// NewCipher makes a Cipher from keymat, the key followed by the salt (CTR: the 4-byte nonce of RFC 3686).
+// NewCipher makes a Cipher from keymat, the key followed by the salt (CTR: the 4-byte nonce of RFC 3686). AES-CBC is ours where [UseVectors]
+// allows it and the processor can; everything else is of Go's libraries.
 // It refuses the weak keys of DES and 3DES with ErrWeakKey.
 func NewCipher(e Encr, keymat []byte) (Cipher, error) { return checkedCipher(e, keymat, bothWays) }
 
@@ -57,16 +58,24 @@ func newCipher(e Encr, keymat []byte, w ways) (Cipher, error) {
 	if err := e.checkKey(len(keymat) - info.SaltLen); err != nil {
 		return nil, err
 	}
+	if VectorsInUse(e) {
+		return newVectorCipher(e, keymat, w)
+	}
+	return newScalarCipher(e, keymat, w)
+}
+
+// newScalarCipher makes what is based on Go's libraries.
+func newScalarCipher(e Encr, keymat []byte, w ways) (Cipher, error) {
 	if e == Null {
 		return null{}, nil
 	}
-	key, salt := keymat[:len(keymat)-info.SaltLen], keymat[len(keymat)-info.SaltLen:]
-	block, err := newBlock(e, key)
+	n := len(keymat) - e.info().SaltLen
+	block, err := newBlock(e, keymat[:n])
 	if err != nil {
 		return nil, err
 	}
 	if e == AESCTR {
-		return newCTR(block, salt), nil
+		return newCTR(block, keymat[n:]), nil
 	}
 	return newCBC(block, w), nil
 }

@@ -176,8 +176,17 @@ func TestCTRWrongIV(t *testing.T) {
 	}
 }
 
-// TestHalfCiphers sees that a cipher for one direction does what one for both does, and nothing else.
+// TestHalfCiphers sees that a cipher for one direction does what one for both does, and nothing else, on vectors and without.
 func TestHalfCiphers(t *testing.T) {
+	defer UseVectors(true)
+	for _, use := range []bool{true, false} {
+		UseVectors(use)
+		halfCiphers(t)
+	}
+}
+
+func halfCiphers(t *testing.T) {
+	t.Helper()
 	for _, e := range []Encr{AESCBC, AESCTR, TripleDES, DES, Null} {
 		info, _ := e.Info()
 		keymat := make([]byte, e.KeyMatLen(0))

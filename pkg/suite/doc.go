@@ -18,7 +18,7 @@
 // [SelfTest] is to be called once at the start of a program: it compares every algorithm with known answers. One that answers
 // wrongly is disabled; its constructor fails, its Info is not ok, and the lists leave it out.
 //
-// AES-GCM and AES-GMAC with whole ICVs or ICVs of 12 bytes, and ChaCha20-Poly1305, are of Go's libraries, or our own on vectors of 512 bits where
+// AES-GCM and AES-GMAC with whole ICVs or ICVs of 12 bytes, AES-CBC and ChaCha20-Poly1305 are of Go's libraries, or our own on vectors of 512 bits where
 // the processor can; [UseVectors] chooses and [VectorsInUse] tells. If the self-test finds vectors wrong, the library is used instead and SelfTest says so.
 //
 // # Concurrency

@@ -1,4 +1,4 @@
-// Package aeadtest is what the tests of our own AEADs share: the same questions, asked of each beside an implementation by others. Only tests import it.
+// Package aeadtest is what the tests of our own ciphers share: the same questions, asked of each AEAD, and of CBC as if it were one, beside an implementation by others. Only tests import it.
 package aeadtest
 
 import (

@@ -1,2 +1,2 @@
-// Package buffer has what every cipher.AEAD does with the buffers that it is given: room for its output, and whether they overlap. It has no objects.
+// Package buffer has what every cipher of ours does with the buffers that it is given: room for its output, and whether they overlap. It has no objects.
 package buffer

@@ -30,8 +30,3 @@ func hash(key *gcm, sum *block, blocks *byte, n int)
 //
 //go:noescape
 func setPowers(key *gcm)
-
-// subWord is SubWord of FIPS 197 §5.2.
-//
-//go:noescape
-func subWord(word uint32) uint32

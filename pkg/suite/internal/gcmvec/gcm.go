@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/goipsec/goipsec/pkg/suite/internal/aeskey"
 	"github.com/goipsec/goipsec/pkg/suite/internal/buffer"
 )
 
@@ -87,26 +88,9 @@ type (
 
 func (g *gcm) init(round []block, key []byte, tagSize int) *gcm {
 	g.rounds, g.tagSize = int32(len(round)-1), int32(tagSize)
-	expandKey(unsafe.Slice(&round[0][0], blockSize*len(round)), key)
+	aeskey.Expand(unsafe.Slice(&round[0][0], blockSize*len(round)), key)
 	setPowers(g)
 	return g
-}
-
-// expandKey is FIPS 197 §5.2, with words in little endian: RotWord turns the other way.
-func expandKey(round, key []byte) {
-	n := copy(round, key)
-	constant := uint32(1)
-	for i := n; i < len(round); i += 4 {
-		word := binary.LittleEndian.Uint32(round[i-4:])
-		switch {
-		case i%n == 0:
-			word = subWord(word>>8|word<<24) ^ constant
-			constant = constant<<1 ^ constant>>7*0x11B // times x in GF(2^8)
-		case i%n == 16 && n == 32:
-			word = subWord(word)
-		}
-		binary.LittleEndian.PutUint32(round[i:], word^binary.LittleEndian.Uint32(round[i-n:]))
-	}
 }
 
 func (g *gcm) NonceSize() int { return nonceSize }
