@@ -30,7 +30,7 @@ func echo(seq uint16) []byte {
 
 // pause lasts longer than it takes for a batch to be one of little traffic.
 func pause() {
-	for began := time.Now(); time.Since(began) < 200*time.Microsecond; {
+	for began := time.Now(); time.Since(began) < 700*time.Microsecond; {
 		runtime.Gosched()
 	}
 }
