@@ -88,15 +88,22 @@ func (w *directWorld) send(t *testing.T, n, length int, to string) (fallback int
 	return int(w.fallback.n.Load() - before)
 }
 
-func TestDirectSenderKeepsOrderAndTrustsASecond(t *testing.T) {
-	w := newDirectWorld(t, 1500)
+// peer is the raw socket of whom it sends to.
+func (w *directWorld) peer(t *testing.T) Conn {
+	t.Helper()
 	var peer Conn
 	var err error
 	w.other.Do(func() { peer, err = ListenRaw(ProtoESP, netip.MustParseAddr("10.9.0.2"), Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer peer.Close()
+	t.Cleanup(func() { peer.Close() })
+	return peer
+}
+
+func TestDirectSenderKeepsOrderAndTrustsASecond(t *testing.T) {
+	w := newDirectWorld(t, 1500)
+	peer := w.peer(t)
 	for second := range 3 {
 		for batch, want := range []int{hopFirst, 0} {
 			if got := w.send(t, 100, 700, "10.9.0.2"); got != want {
@@ -269,13 +276,7 @@ func (w *directWorld) sendAgain(t *testing.T) {
 // More datagrams than there are slots go out in order, and each slot is used again.
 func TestDirectSenderHasMoreDatagramsThanSlots(t *testing.T) {
 	w := newDirectWorld(t, 1500)
-	var peer Conn
-	var err error
-	w.other.Do(func() { peer, err = ListenRaw(ProtoESP, netip.MustParseAddr("10.9.0.2"), Options{}) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
+	peer := w.peer(t)
 	w.send(t, hopFirst+1, 100, "10.9.0.2")
 	for range hopFirst + 1 {
 		readOne(t, peer)

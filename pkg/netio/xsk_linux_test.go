@@ -89,13 +89,7 @@ func TestXSKThatFailedSendsNothingMore(t *testing.T) {
 // A kernel that takes 32 frames of one call and does not say how many it took gets no more at a time.
 func TestXSKInBursts(t *testing.T) {
 	w := newDirectWorld(t, 1500)
-	var peer Conn
-	var err error
-	w.other.Do(func() { peer, err = ListenRaw(ProtoESP, netip.MustParseAddr("10.9.0.2"), Options{}) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
+	peer := w.peer(t)
 	x, err := openXSK(w.hop.Interface, Options{})
 	if err != nil {
 		t.Fatal(err)
