@@ -72,7 +72,7 @@ func (b *bench) socket(family, proto int) int {
 	}
 	b.t.Cleanup(func() { unix.Close(fd) })
 	// A lost marker ends the test instead of hanging it.
-	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5})
+	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 30})
 	return fd
 }
 

@@ -2,32 +2,41 @@ package netio
 
 import (
 	"errors"
-	"net"
 	"net/netip"
+	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/goipsec/goipsec/pkg/testnet"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// linkLocal returns the link-local address of an interface, with its zone.
+// linkLocal returns the link-local address of an interface, with its zone, once it can be used: the kernel makes it, and judges it, some time after the interface has come up.
 func linkLocal(t *testing.T, name string) netip.Addr {
 	t.Helper()
-	i, err := net.InterfaceByName(name)
+	if mode, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + name + "/addr_gen_mode"); err != nil || string(mode) == "1\n" {
+		t.Skip("this system makes no link-local addresses")
+	}
+	l, err := netlink.LinkByName(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addrs, err := i.Addrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsLinkLocalUnicast() {
-			return p.Addr().WithZone(name)
+	for t.Context().Err() == nil {
+		list, err := netlink.AddrList(l, netlink.FAMILY_V6)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, a := range list {
+			if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.IsLinkLocalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0 {
+				return ip.WithZone(name)
+			}
+		}
+		runtime.Gosched()
 	}
-	t.Skip("no link-local address")
+	t.FailNow()
 	return netip.Addr{}
 }
 

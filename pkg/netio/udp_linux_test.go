@@ -374,11 +374,20 @@ func TestABusyReaderWaitsForTheNext(t *testing.T) {
 	a, b := listen(t, "127.0.0.1:0", Options{NoOffload: true}), listen(t, "127.0.0.1:0", Options{NoOffload: true})
 	in, data := room(8), pattern(100)
 	out := []Message{{Buf: data, N: 100, Remote: b.LocalAddr()}, {Buf: data, N: 90, Remote: b.LocalAddr()}, {Buf: data, N: 80, Remote: b.LocalAddr()}}
-	if _, err := a.WriteBatch(out); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := b.ReadBatch(in); n != 3 || err != nil || !b.in.busy {
-		t.Fatal(n, err, b.in.busy)
+	for try := 0; !b.in.busy; try++ {
+		if try == 100 {
+			t.Fatal("it never reads many")
+		}
+		if _, err := a.WriteBatch(out); err != nil {
+			t.Fatal(err)
+		}
+		for got := 0; got < 3; { // the kernel may put off handing over some of them
+			n, err := b.ReadBatch(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += n
+		}
 	}
 	done := make(chan error)
 	go func() {

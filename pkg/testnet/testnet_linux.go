@@ -148,7 +148,24 @@ func Veth(tb testing.TB, other *Host, name string, here, there []netip.Prefix) {
 		}
 	})
 	AddAddrs(tb, name, here)
-	other.Do(func() { AddAddrs(tb, "peer", there) })
+	other.Do(func() {
+		AddAddrs(tb, "peer", there)
+		operates(tb, "peer")
+	})
+	operates(tb, name)
+}
+
+// operates waits until the kernel has noticed that the other end of a cable is up: before that it drops what is sent, and says nothing.
+func operates(tb testing.TB, name string) {
+	tb.Helper()
+	for {
+		l, err := netlink.LinkByName(name)
+		must(tb, err)
+		if l.Attrs().OperState == netlink.OperUp {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 // AddAddrs puts addresses on an interface and brings it up. When it returns the kernel takes what is sent to them.
