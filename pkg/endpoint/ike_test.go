@@ -208,5 +208,7 @@ rules:
 	if err := e.b.host.Send(datagram("10.2.0.7", "10.9.0.6", []byte("nobody has this address"))); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, func() bool { c := e.b.plane.Counters(); return c.Held.Load() > c.Released.Load() })
+	e.b.slept.Add(int64(2 * time.Minute)) // longer than anything is held
 	eventually(t, func() bool { return e.b.Status().Drops["no-sa"] == 1 })
 }

@@ -111,8 +111,10 @@ func TestO4CountersAreExactUnderAFlood(t *testing.T) {
 			return got == each
 		})
 	}
-	if n := strings.Count(e.b.log.String(), "\n") - lines; n > 200 {
-		t.Errorf("%d lines of log", n)
+	// The log is bounded to so many lines a second, and on a slow machine the flood takes several.
+	took := int(e.b.Status().Now.Sub(before.Now).Seconds()) + 1
+	if n := strings.Count(e.b.log.String(), "\n") - lines; n > 4*maxLines*took {
+		t.Errorf("%d lines of log in %d s", n, took)
 	}
 	carry(t, e.b, e.a, "10.2.0.5", "10.1.0.5")
 }

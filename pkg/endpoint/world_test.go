@@ -80,7 +80,7 @@ func (e *ends) start(outer netip.Addr, inner, text string) *end {
 		e.t.Fatal(err)
 	}
 	awake := newClock()
-	x.Endpoint, err = New(Options{clock: func() time.Time { return awake().Add(time.Duration(x.slept.Load())) }, Policy: p, Load: x.file, Instance: "test", HoldTime: 2 * time.Second, Log: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	x.Endpoint, err = New(Options{clock: func() time.Time { return awake().Add(time.Duration(x.slept.Load())) }, Policy: p, Load: x.file, Instance: "test", HoldTime: time.Minute, Log: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Parts: &Parts{Device: device, Addresses: []netip.Addr{outer, netip.MustParseAddr(inner)}, UDP: []dataplane.Socket{
 			{Conn: e.wire.Attach(netip.AddrPortFrom(outer, 500))}, {Conn: e.wire.Attach(netip.AddrPortFrom(outer, 4500)), Marker: true}}}})
 	if err != nil {
