@@ -123,7 +123,7 @@ func TestLabComesAndGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.reach(t.Context(), 5*time.Second); err != nil {
+	if err := p.reach(t.Context(), 20*time.Second); err != nil {
 		t.Error(err)
 	}
 	times, err := p.echoes(t.Context(), 3)
@@ -176,11 +176,11 @@ func TestProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.expect(t.Context(), "ready steady", 5*time.Second); err != nil {
+	if err := p.expect(t.Context(), "ready steady", 20*time.Second); err != nil {
 		t.Error(err)
 	}
 	<-p.ended
-	if err := p.expect(t.Context(), "go", 5*time.Second); err == nil || !strings.Contains(err.Error(), "ended") {
+	if err := p.expect(t.Context(), "go", 20*time.Second); err == nil || !strings.Contains(err.Error(), "ended") {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -207,7 +207,7 @@ func TestWatchTrustsNobody(t *testing.T) {
 				return 0, err
 			}
 			defer p.close()
-			return c.arrived, p.reach(t.Context(), 5*time.Second)
+			return c.arrived, p.reach(t.Context(), 20*time.Second)
 		})
 		if c.says == "" && (err != nil || u.bytes < 84 || u.packets < 2) || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %+v, %v", name, u, err)
