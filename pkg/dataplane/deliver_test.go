@@ -15,6 +15,7 @@ import (
 	"github.com/goipsec/goipsec/pkg/classifier"
 	"github.com/goipsec/goipsec/pkg/packet"
 	"github.com/goipsec/goipsec/pkg/sa"
+	"github.com/goipsec/goipsec/pkg/suite"
 	"github.com/goipsec/goipsec/pkg/tun"
 )
 
@@ -249,5 +250,74 @@ func TestTheLastFitIsNoPassport(t *testing.T) {
 	}
 	if n := in.p.count.Count(SelectorMismatch); n != 3 {
 		t.Errorf("%d mismatches are counted, not 3", n)
+	}
+}
+
+// RFC 4301 §5.2, RFC 6040 §4.2: a packet that could be joined to the one before it is asked what every packet is asked, unless it came the same way.
+func TestWhatFollowsIsNoStowaway(t *testing.T) {
+	d := &swallow{offload: tun.Offload{TCP: true}}
+	in := newDeliverer(d)
+	here := subnet("10.1.0.0/24")
+	mine := sa.NewInbound(sa.InboundConfig{SPI: 300, Mode: suite.Tunnel, Selector: classifier.Filter{Src: subnet("10.2.0.0/24"), Dst: here}}, time.Unix(0, 0))
+	other := sa.NewInbound(sa.InboundConfig{SPI: 301, Mode: suite.Tunnel, Selector: classifier.Filter{Src: subnet("10.3.0.0/24"), Dst: here}}, time.Unix(0, 0))
+	bare := sa.NewInbound(sa.InboundConfig{SPI: 302, Mode: suite.Transport, Selector: classifier.Filter{Src: subnet("10.2.0.0/24"), Dst: here}}, time.Unix(0, 0))
+	const (
+		ce   = 3
+		none = Drop(255)
+	)
+	ect := func(pkt []byte) []byte { packet.SetTOS(pkt, 2); return pkt }
+	theirs := segmentOf(0, 0, 100, true)
+	copy(theirs[12:], []byte{10, 3, 0, 5})
+	for i, step := range []struct {
+		sa   *sa.Inbound
+		pkt  []byte
+		next uint8
+		tos  uint8
+		drop Drop
+	}{
+		{mine, segmentOf(0, 0, 100, true), 4, 0, none},
+		{mine, segmentOf(0, 1, 100, true), 4, 0, none},
+		{other, segmentOf(0, 2, 100, true), 4, 0, SelectorMismatch},
+		{mine, segmentOf(0, 2, 100, true), 41, 0, InnerMalformed},
+		{mine, segmentOf(0, 2, 100, true), 4, ce, ECNViolation},
+		{other, theirs, 4, ce, ECNViolation}, // it fits the other SA, and so would whatever follows it
+		{other, segmentOf(0, 2, 100, true), 4, 0, SelectorMismatch},
+		{mine, segmentOf(0, 2, 100, true), 4, 0, none},
+		{mine, ect(segmentOf(1, 0, 100, true)), 4, 0, none},
+		{mine, ect(segmentOf(1, 1, 100, true)), 4, ce, none},
+		{mine, ect(segmentOf(1, 2, 100, true)), 4, ce, none},
+		{mine, segmentOf(2, 0, 100, true), 4, 0, none},
+		{bare, segmentOf(3, 0, 100, true), 6, 0, none}, // it brings a flow that the tunnel has not been asked about
+	} {
+		buf := append(make([]byte, headroom), step.pkt...)
+		s := stripped{buf: buf, off: headroom, payload: headroom, n: len(step.pkt), next: step.next, sa: step.sa, tos: step.tos}
+		if step.sa == bare {
+			s.hlen, s.payload, s.n = 20, headroom+20, len(step.pkt)-20
+			if err := in.header.Parse(step.pkt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var dropped uint64
+		if step.drop != none {
+			dropped = in.p.count.Count(step.drop) + 1
+		}
+		before := in.opened
+		in.strip(s)
+		opened := in.opened - before
+		if step.drop != none && (opened != 0 || in.p.count.Count(step.drop) != dropped) || step.drop == none && opened != 1 {
+			t.Errorf("step %d: %d delivered, drops %v", i, opened, in.p.count.Drops())
+		}
+	}
+	if in.before.sa != nil {
+		t.Error("a packet of a tunnel would follow one of transport mode")
+	}
+	in.flush()
+	if len(d.got) != 8 || d.writes != 5 {
+		t.Fatalf("%d datagrams in %d writes", len(d.got), d.writes)
+	}
+	for i, ecn := range []byte{0, 0, 0, 2, ce, ce, 0, 0} {
+		if d.got[i][1] != ecn {
+			t.Errorf("datagram %d has TOS %d, not %d", i, d.got[i][1], ecn)
+		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 //  4. open finds the inbound SA by SPI; the SA checks window, ICV and padding, decrypts, and accepts the number.
 //  5. strip (strip.go) takes the inner packet out: tunnel or transport, AH then ESP.
 //  6. the packet must fit this SA's own selectors (RFC 4301 §5.2), then ECN is merged (RFC 6040).
+//     A packet that can be joined to the one before it, of the same SA, is of the same flow: it needs no more than that (before).
 //  7. deliver joins it to the datagrams before it that a superpacket can stand for, payloads staying where they were decrypted; flush writes
 //     what the batch has made to the TUN device.
 
@@ -57,11 +58,20 @@ type inbound struct {
 	// lastFit is the selector key that last fitted lastSA: the segments of one flow share the answer, for an SA's selectors never change.
 	lastFit packet.Key
 	lastSA  *sa.Inbound
+	before  before
 	crowd   crowd
 	// strayAt is when an unknown SPI was told of last.
 	strayAt time.Time
 	spare   []byte // memory for packets that cannot be put together in place
 	spis    [rawBatch]uint32
+}
+
+// before is what the packet that was queued last came by, if it was tunnelled; else sa is nil. One that comes the same way and can be joined to it has its
+// selectors, which this SA was asked about, and its TOS, which the same outer one changes no more.
+type before struct {
+	sa   *sa.Inbound
+	tos  uint8 // of the outer header
+	next uint8 // what the SA said that the packet was
 }
 
 // readSocket reads one socket until it is closed. Other errors are counted and read over.
@@ -300,6 +310,7 @@ func (in *inbound) stray(proto suite.Protocol, spi uint32) {
 // deliver queues buf[off:off+n], an inner packet that has passed every check and whose header is parsed, for the TUN device.
 func (in *inbound) deliver(buf []byte, off, n int) {
 	in.opened++
+	in.before.sa = nil
 	in.add(buf, off, n, &in.header)
 }
 

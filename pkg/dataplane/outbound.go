@@ -19,7 +19,8 @@ import (
 //
 //  1. readTUN reads a batch. A superpacket is cut into its datagrams, each in place and only when its turn comes.
 //  2. lookAhead (ahead.go), where there are many filters or SAs, looks the flows of the batch up together and asks for the memory that they need.
-//  3. packet parses a datagram once. If it is of the flow of the one before it, steps 4 to 6 are a size to look at and a seal.
+//  3. packet parses a datagram once. If it is of the flow of the one before it, steps 4 to 6 are a size to look at and a seal; behind another of its
+//     superpacket it is not even parsed.
 //  4. Fragments are put together: policy and transport mode apply to whole datagrams.
 //  5. route looks the filter up, if step 2 has not. block drops it, permit sends it unchanged past the TUN, negotiate takes the entry's bundle, or its soft SA (soft.go),
 //     or holds it (hold.go).
@@ -217,8 +218,14 @@ func (o *outbound) take(q *tun.Packet) {
 		return
 	}
 	o.taken += uint64(o.super.Count())
-	for d := o.super.Next(); d != nil; d = o.super.Next() {
+	for d := o.super.Next(); d != nil; {
 		o.packet(d)
+		d = o.super.Next()
+		if f := o.flow; f.batch == o.batches && f.key == o.header.Key { // what was parsed of one of them holds for all that follow
+			for d != nil && f.bundle != nil && o.expressly(d) {
+				d = o.super.Next()
+			}
+		}
 	}
 }
 

@@ -25,6 +25,8 @@ type queue struct {
 	// last says for each slot of flows which packet is the last one's, and in which batch.
 	last  [flowSlots]lastOfFlow
 	batch uint32
+	// tail is, plus one, the packet that the last datagram was joined to, or is, if more might be; and most is how many.
+	tail, most int
 }
 
 type lastOfFlow struct {
@@ -51,6 +53,7 @@ func (q *queue) add(buf []byte, off, n int, h *packet.Header) {
 		if payload := q.joins[slot.at].Add(pkt, h); payload != nil {
 			p := &q.packets[slot.at]
 			p.More = append(p.More, payload)
+			q.tail, q.most = int(slot.at)+1, most
 			return
 		}
 	}
@@ -58,7 +61,27 @@ func (q *queue) add(buf []byte, off, n int, h *packet.Header) {
 	*slot = lastOfFlow{q.batch, int32(len(q.packets))}
 	i := q.append(buf, off, n)
 	q.packets[i].Segment = maybe
-	q.joins[i].Begin(pkt, h)
+	if q.joins[i].Begin(pkt, h) {
+		q.tail, q.most = i+1, most
+	}
+}
+
+// follow queues the datagram that b begins with if it can be joined to where the last one went: then its flow is the same. Nobody need have parsed it.
+func (q *queue) follow(b []byte) bool {
+	i := q.tail - 1
+	if i < 0 {
+		return false
+	}
+	p := &q.packets[i]
+	if len(p.More) >= q.most {
+		return false
+	}
+	payload := q.joins[i].AddUnparsed(b)
+	if payload == nil {
+		return false
+	}
+	p.More = append(p.More, payload)
+	return true
 }
 
 // maybe stands in Segment of a packet that others may have been joined to, until write.
@@ -70,6 +93,7 @@ func (q *queue) append(buf []byte, off, n int) int {
 	q.packets, q.joins = slices.Grow(q.packets, 1)[:i+1], slices.Grow(q.joins, 1)[:i+1] // with the memory of More from another batch
 	p := &q.packets[i]
 	p.Buf, p.Off, p.N, p.More, p.Segment = buf[:off+n:off+n], off, n, p.More[:0], 0
+	q.tail = 0
 	return i
 }
 
@@ -96,7 +120,7 @@ func (q *queue) write(device tun.PacketDevice) (delivered, failed uint64) {
 		failed += lost
 		delivered += n - lost
 	}
-	q.packets, q.joins = q.packets[:0], q.joins[:0]
+	q.packets, q.joins, q.tail = q.packets[:0], q.joins[:0], 0
 	if q.batch++; q.batch == 0 { // after 2^32 batches: a slot must not seem to be of this one
 		q.last, q.batch = [flowSlots]lastOfFlow{}, 1
 	}

@@ -64,6 +64,10 @@ func (in *inbound) tunnel(s stripped) {
 		return
 	}
 	inner := s.buf[s.payload : s.payload+s.n]
+	if in.before == (before{s.sa, s.tos, s.next}) && in.follow(inner) {
+		in.opened++
+		return
+	}
 	if in.header.Parse(inner) != nil || in.header.Version != version {
 		in.p.count.add(InnerMalformed)
 		return
@@ -81,6 +85,7 @@ func (in *inbound) tunnel(s stripped) {
 		packet.SetTOS(inner, tos)
 	}
 	in.deliver(s.buf, s.payload, len(inner))
+	in.before = before{s.sa, s.tos, s.next}
 }
 
 // transport rebuilds the datagram: its own header, or one made from the SA's addresses where UDP took its place.

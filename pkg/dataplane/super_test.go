@@ -223,3 +223,30 @@ func TestFlowsThatTakeTurns(t *testing.T) {
 	}
 	w.a.conserve()
 }
+
+// A superpacket whose two places are taken by other flows of the batch is not one of theirs.
+func TestNoiseIsNotSealedAsAnotherFlow(t *testing.T) {
+	w, s := newWorld(t), setup{mode: suite.Tunnel, esp: true, udp: true}
+	w.protect(s)
+	noise, list := superOf(t, w, s, 17, 100, 300)
+	copy(noise.Bytes()[16:], []byte{224, 0, 0, 251})
+	slot := func(pkt []byte) uint64 {
+		var h packet.Header
+		check(t, h.Parse(pkt))
+		return hash(pkt, &h) >> (64 - flowBits)
+	}
+	batch := make([]tun.Packet, 0, 3)
+	for at := range uint64(2) {
+		q, _ := superOf(t, w, s, 17, 100, 90)
+		q.Segment = 0
+		for port := uint16(1); slot(q.Bytes()) != slot(noise.Bytes())^at; port++ {
+			binary.BigEndian.PutUint16(q.Bytes()[20:], port)
+		}
+		batch = append(batch, q)
+	}
+	w.a.out.batch(append(batch, noise))
+	if c := &w.a.plane.count; c.Sealed.Load() != 2 || c.Count(DeviceNoise) != uint64(len(list)) {
+		t.Errorf("%d sealed, drops %v", c.Sealed.Load(), c.Drops())
+	}
+	w.a.conserve()
+}

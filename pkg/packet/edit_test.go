@@ -147,3 +147,17 @@ func TestEditsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// The data plane lets a packet follow one whose TOS is merged already, if theirs are alike by now and came under the same outer one.
+func TestTheSameOuterTOSChangesNothingTwice(t *testing.T) {
+	for both := range 1 << 16 {
+		inner, outer := uint8(both), uint8(both>>8)
+		merged, drop := DecapsulateTOS(inner, outer)
+		if drop {
+			continue
+		}
+		if again, drop := DecapsulateTOS(merged, outer); again != merged || drop {
+			t.Fatalf("inner %#x under %#x becomes %#x, then %#x, dropped %v", inner, outer, merged, again, drop)
+		}
+	}
+}

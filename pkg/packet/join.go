@@ -61,6 +61,27 @@ func (j *Join) Add(pkt []byte, h *Header) (payload []byte) {
 	if j.closed || h.UpperOffset != j.upper || len(pkt) <= j.header || !j.alike(pkt) {
 		return nil
 	}
+	return j.add(pkt)
+}
+
+// AddUnparsed is Add for the datagram that b begins with, of which nobody has looked at the header. What it takes has the first one's selector key, for
+// all that goes into a key is the same.
+func (j *Join) AddUnparsed(b []byte) (payload []byte) {
+	if j.closed || j.count == 0 || len(b) <= j.header || !j.alike(b) {
+		return nil
+	}
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	if !j.v4 {
+		total = ipv6HeaderLen + int(binary.BigEndian.Uint16(b[4:]))
+	}
+	if total <= j.header || total > len(b) {
+		return nil
+	}
+	return j.add(b[:total])
+}
+
+// add appends pkt, which is alike and has payload.
+func (j *Join) add(pkt []byte) (payload []byte) {
 	n := len(pkt) - j.header
 	if n > j.segment || j.total+n > maxDatagram {
 		return nil

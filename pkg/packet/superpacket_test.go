@@ -168,7 +168,14 @@ func join(t *rapid.T, list [][]byte) (out [][]byte, segments []int) {
 	for _, d := range list {
 		h := parsed(t, d)
 		if len(parts) > 0 {
-			if p := j.Add(d, h); p != nil {
+			unparsed := j
+			unparsed.first = bytes.Clone(j.first)
+			alike := unparsed.AddUnparsed(slices.Concat(d, pattern(3)))
+			p := j.Add(d, h)
+			if !bytes.Equal(p, alike) || j.Count() != unparsed.Count() || j.total != unparsed.total || j.closed != unparsed.closed {
+				t.Fatalf("parsed %d bytes are joined, and %d unparsed", len(p), len(alike))
+			}
+			if p != nil {
 				parts = append(parts, p)
 				continue
 			}
@@ -275,6 +282,43 @@ func TestWhatCannotBeCutOrJoined(t *testing.T) {
 	if pkt := ip4(protoUDP, nil, udp(pattern(50))); j.Begin(pkt, parsed(t, pkt)) {
 		t.Error("UDP without a checksum")
 	}
+}
+
+// What nobody has parsed may claim any length, and may be cut short.
+func TestALengthThatCannotBeIsNotJoined(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pkt, segment := superpacket(t)
+		list := cutAll(t, pkt, segment)
+		if len(list) < 2 {
+			return
+		}
+		var j Join
+		j.Begin(list[0], parsed(t, list[0]))
+		again, second := j, list[1]
+		again.first = bytes.Clone(j.first)
+		n := rapid.IntRange(0, len(second)-1).Draw(t, "n")
+		if again.AddUnparsed(second[:n:n]) != nil {
+			t.Fatalf("%d bytes of %d are joined", n, len(second))
+		}
+		claimed := bytes.Clone(second)
+		length, total := claimed[2:], rapid.IntRange(0, 65535).Draw(t, "length")
+		if second[0]>>4 == 6 {
+			length = claimed[4:]
+		}
+		if rapid.Bool().Draw(t, "near") {
+			total = int(binary.BigEndian.Uint16(length)) + rapid.IntRange(-len(second), 9).Draw(t, "more")
+		}
+		if uint16(total) == binary.BigEndian.Uint16(length) {
+			return
+		}
+		binary.BigEndian.PutUint16(length, uint16(total))
+		if again.AddUnparsed(claimed) != nil {
+			t.Fatalf("a datagram that claims %d bytes in %d is joined", uint16(total), len(claimed))
+		}
+		if (again.AddUnparsed(second) == nil) != (j.Add(second, parsed(t, second)) == nil) {
+			t.Fatal("the right length is no longer joined")
+		}
+	})
 }
 
 func TestJoinedLengthIsBounded(t *testing.T) {
