@@ -14,7 +14,7 @@ func TestLabHostsHaveALinkOfTheirOwn(t *testing.T) {
 	a, _ := l.Pair()
 	capture := a.Capture("eth0")
 	for _, address := range []string{"10.1.0.2", "fd01::2"} {
-		if n := a.Ping(address, 3); n != 3 {
+		if n := a.Ping(address, 3, lab.Patient...); n != 3 {
 			t.Errorf("%d of 3 pings to %s answered", n, address)
 		}
 	}

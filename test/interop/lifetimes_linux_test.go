@@ -48,7 +48,7 @@ func TestStrongSwanLifetimes(t *testing.T) {
 				start(l, a, g, s, initiator)
 				cookies, spis := identities(s)
 				stream := a.Stream("192.168.1.1", "192.168.2.1")
-				stream.Flow(5, 5*time.Second)
+				stream.Flow(5, 20*time.Second)
 				if c.packets > 0 {
 					a.Ping("192.168.2.1", c.packets, "-I", "192.168.1.1", "-s", fmt.Sprint(c.size))
 				}
@@ -58,7 +58,7 @@ func TestStrongSwanLifetimes(t *testing.T) {
 					text, _ := s.Swanctl("--list-sas")
 					return itsSPIs != spis && ourSPIs == itsSPIs && (!c.mainToo || itsCookies != cookies), text + g.Must("sa list")
 				})
-				stream.Flow(20, 10*time.Second)
+				stream.Flow(20, 20*time.Second)
 				stream.Lossless()
 				stream.Stop()
 				echoes(l, a, g, s, row)

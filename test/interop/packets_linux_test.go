@@ -63,7 +63,7 @@ func converse(t *testing.T, c cell, sender *lab.RawSender, capture *lab.Capture)
 		}
 		seen := len(capture.Frames())
 		sender.Send(packet)
-		frame, ok := capture.Await(5*time.Second, seen, c.isReply)
+		frame, ok := capture.Await(20*time.Second, seen, c.isReply)
 		if !ok {
 			t.Fatalf("no protected reply to %d bytes of data", size)
 		}

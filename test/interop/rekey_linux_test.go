@@ -76,7 +76,7 @@ func TestStrongSwanRekeys(t *testing.T) {
 						drops := both(g, s).drops
 						capture := a.Capture("eth0")
 						stream := a.Stream("192.168.1.1", "192.168.2.1")
-						stream.Flow(10, 5*time.Second)
+						stream.Flow(10, 20*time.Second)
 						rekey(g, s, phase, by)
 						l.Until(limit, "new keys at both ends", func() (bool, string) {
 							itsCookies, itsSPIs := identities(s)
@@ -87,7 +87,7 @@ func TestStrongSwanRekeys(t *testing.T) {
 							}
 							return itsSPIs != spis && ourSPIs == itsSPIs, seen
 						})
-						stream.Flow(100, 10*time.Second)
+						stream.Flow(100, 20*time.Second)
 						stream.Lossless()
 						echoes(l, a, g, s, row)
 						if now := both(g, s).drops; now != drops {

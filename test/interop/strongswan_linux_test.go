@@ -124,7 +124,7 @@ func echoesBetween(l *lab.Lab, a *lab.Host, from, to string, g *lab.Goipsec, s *
 	before := both(g, s)
 	sent := a.Echo(from, to, 10)
 	var now counts
-	l.Until(5*time.Second, fmt.Sprintf("both ends to count %d packets each way", sent), func() (bool, string) {
+	l.Until(20*time.Second, fmt.Sprintf("both ends to count %d packets each way", sent), func() (bool, string) {
 		now = both(g, s).minus(before)
 		return now == counts{sent, sent, sent, sent, 0}, fmt.Sprintf("%+v; %v", now, g.Status().Drops)
 	})

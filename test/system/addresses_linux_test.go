@@ -23,16 +23,21 @@ func TestMeFollowsTheHost(t *testing.T) {
 	w.pingable(w.a, "10.1.0.1", "10.1.0.2", ga)
 	wire := w.b.Capture("eth0")
 	s := w.stream(w.a, "10.1.0.1", w.b, "10.1.0.2", 5, 1000)
-	s.flowing(5 * time.Second)
+	s.flowing(20 * time.Second)
 	from := s.mark()
 
 	fast := func(what string, limit time.Duration, ok func() (bool, string)) {
 		t.Helper()
-		watch := lab.StartWatch()
-		w.Until(10*time.Second, what, ok)
+		watch, slowest := lab.StartWatch(), time.Duration(0)
+		w.Until(20*time.Second, what, func() (bool, string) {
+			asked := lab.StartWatch()
+			defer func() { slowest = max(slowest, asked.Elapsed()) }()
+			return ok()
+		})
 		t.Logf("%s took %.2f s; on the wire so far: %v", what, watch.Elapsed().Seconds(), lab.Kinds(wire.Frames()))
-		if watch.Elapsed() > limit {
-			t.Errorf("%s took %v, more than %v", what, watch.Elapsed(), limit)
+		// What came about just behind a question is seen when the next one has been answered, which on a busy machine is no moment.
+		if took := watch.Elapsed(); took > limit+2*slowest {
+			t.Errorf("%s took %v, more than %v and two questions of up to %v", what, took, limit, slowest)
 		}
 	}
 	answered := func(source string) func() (bool, string) {

@@ -27,8 +27,8 @@ func TestACrashLeaksNothing(t *testing.T) {
 	tcp := w.a.Start("iperf3", "iperf3", "-c", "192.168.2.1", "-B", "192.168.1.1", "-b", "5M", "-t", "60", "--forceflush")
 	ping6 := w.inside[0].Start("ping", "ping", "-n", "-i", "0.1", "fd03::9")
 	gnip6 := w.inside[1].Start("ping", "ping", "-n", "-i", "0.1", "fd02::9")
-	forth.flowing(5 * time.Second)
-	back.flowing(5 * time.Second)
+	forth.flowing(20 * time.Second)
+	back.flowing(20 * time.Second)
 	tcp.Expect("Mbits/sec", 10*time.Second)
 
 	ga.Kill()

@@ -99,7 +99,7 @@ func TestTheGuardStopsClearPackets(t *testing.T) {
 				}
 				// One that is not named follows on the same wire, so that by its answer the others' have come too.
 				raw.Send(echo("10.1.0.4", "10.1.0.1", 9, 0))
-				if _, ok := capture.Await(5*time.Second, from, func(f *lab.Frame) bool { return answers([]lab.Frame{*f}, 9) == 1 }); !ok {
+				if _, ok := capture.Await(20*time.Second, from, func(f *lab.Frame) bool { return answers([]lab.Frame{*f}, 9) == 1 }); !ok {
 					t.Fatal("not even the last one was answered")
 				}
 				return answers(capture.Frames()[from:], id)

@@ -99,7 +99,7 @@ func TestPermittedPacketsTooLargeAreAnswered(t *testing.T) {
 	ga := w.Goipsec(w.a, open)
 	for _, to := range []string{"10.1.0.2", "fd01::2"} {
 		said := ""
-		w.Until(5*time.Second, "an ICMP error that names the link's 1400 bytes", func() (bool, string) {
+		w.Until(20*time.Second, "an ICMP error that names the link's 1400 bytes", func() (bool, string) {
 			said, _ = w.a.Try("ping -n -M do -c 1 -W 1 -s 1440 " + to)
 			return contains(said, "mtu=1400", "mtu = 1400", "mtu: 1400", "mtu 1400"), said + traffic(ga.Status())
 		})

@@ -53,8 +53,8 @@ func TestTwoFlowsUseBothQueues(t *testing.T) {
 		return true
 	}
 	for try := 0; !used(); try++ { // by which queue a flow goes is the system's choice
-		if try == 10 {
-			t.Fatalf("twenty flows, and a queue has next to nothing to do:\n%s\n%s", ends[0].Must("status"), ends[1].Must("status"))
+		if try == 16 {
+			t.Fatalf("thirty-two flows, and a queue has next to nothing to do:\n%s\n%s", ends[0].Must("status"), ends[1].Must("status"))
 		}
 		var flows sync.WaitGroup
 		var failed [2]error
@@ -112,7 +112,7 @@ func TestKeysAreRenewedUnderAFloodOfESP(t *testing.T) {
 	for range 5 {
 		old := newest(t, ga)
 		ga.Must(fmt.Sprintf("sa rekey %d", old.ID))
-		w.Until(5*time.Second, "a new pair of SAs", func() (bool, string) {
+		w.Until(20*time.Second, "a new pair of SAs", func() (bool, string) {
 			now := newest(t, ga)
 			return now.ID != old.ID && now.State == "installed", fmt.Sprintf("%+v", now)
 		})

@@ -17,13 +17,13 @@ func TestTwentyRekeysLoseNothing(t *testing.T) {
 	ga := w.Goipsec(w.a, file(site(1)))
 	w.pingable(w.a, "192.168.1.1", "192.168.2.1", ga)
 	s := w.stream(w.a, "192.168.1.1", w.b, "192.168.2.1", 200, 1300)
-	s.flowing(5 * time.Second)
+	s.flowing(20 * time.Second)
 	from := s.mark()
 	seen := map[uint32]bool{}
 	for n, g := range []*lab.Goipsec{ga, gb} { // each end renews half of them
 		if n > 0 {
 			// What both ends begin at once ends with one pair, so let the last one of the first end be past that.
-			w.Until(5*time.Second, "the last pair to be two seconds old", func() (bool, string) {
+			w.Until(20*time.Second, "the last pair to be two seconds old", func() (bool, string) {
 				return newest(t, g).AgeSeconds > 2, g.Must("sa list")
 			})
 		}
@@ -31,7 +31,7 @@ func TestTwentyRekeysLoseNothing(t *testing.T) {
 			old := newest(t, g)
 			seen[old.Protocols[0].SPIIn] = true
 			g.Must(fmt.Sprintf("sa rekey %d", old.ID))
-			w.Until(5*time.Second, "a new pair of SAs", func() (bool, string) {
+			w.Until(20*time.Second, "a new pair of SAs", func() (bool, string) {
 				now := newest(t, g)
 				return !seen[now.Protocols[0].SPIIn] && now.PacketsOut+now.PacketsIn > 0, fmt.Sprintf("%+v", now)
 			})
@@ -73,7 +73,7 @@ func newest(t *testing.T, g *lab.Goipsec) endpoint.Child {
 func (w *world) conserved(ga, gb *lab.Goipsec, expected ...string) {
 	w.t.Helper()
 	var a, b endpoint.Status
-	w.Until(5*time.Second, "sealed = opened, both ways", func() (bool, string) {
+	w.Until(20*time.Second, "sealed = opened, both ways", func() (bool, string) {
 		a, b = ga.Status(), gb.Status()
 		return a.Traffic.Sealed == b.Traffic.Opened && b.Traffic.Sealed == a.Traffic.Opened && drops(a, expected...)+drops(b, expected...) == 0,
 			"a: " + traffic(a) + "\nb: " + traffic(b)

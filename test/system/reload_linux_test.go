@@ -18,8 +18,8 @@ func TestReloadsUnderLoadTouchNothingElse(t *testing.T) {
 	spi := newest(t, ga).Protocols[0].SPIIn
 	s := w.stream(w.a, "192.168.1.1", w.b, "192.168.2.1", 50, 1200)
 	back := w.stream(w.b, "192.168.2.1", w.a, "192.168.1.1", 20, 1200)
-	s.flowing(5 * time.Second)
-	back.flowing(5 * time.Second)
+	s.flowing(20 * time.Second)
+	back.flowing(20 * time.Second)
 	from, backFrom := s.mark(), back.mark()
 	for n := range 20 {
 		applied := ga.Status().Policy.Applied
@@ -33,7 +33,7 @@ func TestReloadsUnderLoadTouchNothingElse(t *testing.T) {
 		} else {
 			ga.Signal(syscall.SIGHUP)
 		}
-		w.Until(5*time.Second, "the policy to be applied", func() (bool, string) {
+		w.Until(20*time.Second, "the policy to be applied", func() (bool, string) {
 			s := ga.Status()
 			return s.Policy.Applied != applied && s.Policy.Rules == map[bool]int{true: 2, false: 1}[with], fmt.Sprintf("%+v", s.Policy)
 		})
@@ -93,7 +93,7 @@ func TestReloadSaysWhatWaitsForARestart(t *testing.T) {
 	if waits := w.IO != "queues"; strings.Contains(said, "tun: queues is 2 in the file, and 1 in force") != waits {
 		t.Errorf("the queues wait: %v\n%s", waits, said)
 	}
-	g.Expect(`msg="a setting of the policy file is not in force" setting="tun: mtu"`, time.Second)
+	g.Expect(`msg="a setting of the policy file is not in force" setting="tun: mtu"`, 20*time.Second)
 	now := g.Status()
 	if now.Policy.Rules != 2 || now.TUN.MTU != was.TUN.MTU || len(now.Listen) != len(was.Listen) || len(now.Queues) != len(was.Queues) {
 		t.Errorf("after the reload: %+v, %+v, %+v", now.Policy, now.TUN, now.Listen)
@@ -104,7 +104,7 @@ func TestReloadSaysWhatWaitsForARestart(t *testing.T) {
 	// By signal it is logged as well.
 	logged := strings.Count(g.Log.String(), `setting="tun: mtu"`)
 	g.Signal(syscall.SIGHUP)
-	w.Until(5*time.Second, "the log of the second reload", func() (bool, string) {
+	w.Until(20*time.Second, "the log of the second reload", func() (bool, string) {
 		return strings.Count(g.Log.String(), `setting="tun: mtu"`) == logged+1, g.Log.String()
 	})
 	g.Must("down")

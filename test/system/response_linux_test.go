@@ -29,7 +29,7 @@ func TestDefaultResponseAndPassthrough(t *testing.T) {
 				return w.b.Ping(family.server, 1) == 1, traffic(client.Status()) + traffic(server.Status())
 			})
 			from := len(capture.Frames())
-			if n := w.b.Ping(family.server, 5) + w.a.Ping(family.client, 5); n != 10 {
+			if n := w.b.Ping(family.server, 5, lab.Patient...) + w.a.Ping(family.client, 5, lab.Patient...); n != 10 {
 				t.Errorf("%d of 10 pings were answered", n)
 			}
 			w.onlyProtected(capture.Frames()[from:], family.client, family.server)
@@ -52,7 +52,7 @@ func TestDefaultResponseAndPassthrough(t *testing.T) {
 			spi := newest(t, client).Protocols[0].SPIIn
 			client.Must("reload")
 			from = len(capture.Frames())
-			if n := w.b.Ping(family.server, 3); n != 3 || newest(t, client).Protocols[0].SPIIn != spi {
+			if n := w.b.Ping(family.server, 3, lab.Patient...); n != 3 || newest(t, client).Protocols[0].SPIIn != spi {
 				t.Errorf("after the reload %d of 3 pings were answered", n)
 			}
 			w.onlyProtected(capture.Frames()[from:], family.client, family.server)
@@ -119,8 +119,8 @@ func TestExplicitFiltersGoBeforeDynamicOnes(t *testing.T) {
 		return w.b.Ping("10.1.0.1", 1) == 1, traffic(client.Status()) + traffic(server.Status())
 	})
 	capture := w.a.Capture("eth0")
-	w.b.Run("echo hello | timeout 1 bash -c 'cat > /dev/udp/10.1.0.1/514'")
-	if f, ok := capture.Await(5*time.Second, 0, func(f *lab.Frame) bool { return f.Protocol == 17 && f.DstPort == 514 }); !ok {
+	w.b.Run("echo hello | timeout 20 bash -c 'cat > /dev/udp/10.1.0.1/514'")
+	if f, ok := capture.Await(20*time.Second, 0, func(f *lab.Frame) bool { return f.Protocol == 17 && f.DstPort == 514 }); !ok {
 		t.Error("the permitted packet is not in clear")
 	} else if f.Src.String() != "10.1.0.2" {
 		t.Error(f)

@@ -38,7 +38,7 @@ func (w *world) fallsBack(ga *lab.Goipsec, capture *lab.Capture) endpoint.SoftSA
 	if waited := watch.Elapsed(); waited < 2900*time.Millisecond {
 		w.t.Errorf("clear traffic flowed after %v", waited)
 	}
-	if _, ok := capture.Await(5*time.Second, from, func(f *lab.Frame) bool { return clearEchoes([]lab.Frame{*f}) == 1 }); !ok {
+	if _, ok := capture.Await(20*time.Second, from, func(f *lab.Frame) bool { return clearEchoes([]lab.Frame{*f}) == 1 }); !ok {
 		w.t.Error("nothing is on the wire in clear: the test is wrong")
 	}
 	s := ga.Status()
@@ -70,7 +70,7 @@ func TestFallBackToClearAndBack(t *testing.T) {
 					t.Errorf("%d clear pings were accepted before there was a soft SA", n)
 				}
 				w.fallsBack(ga, capture)
-				if n := w.b.Ping("10.1.0.1", 3); n != 3 {
+				if n := w.b.Ping("10.1.0.1", 3, lab.Patient...); n != 3 {
 					t.Errorf("%d of 3 pings of the peer were answered under the soft SA", n)
 				}
 				if n := answersTCP(w); n != 1 {
@@ -88,7 +88,7 @@ func TestFallBackToClearAndBack(t *testing.T) {
 				}
 				w.Until(10*time.Second, "the soft SA to be replaced", func() (bool, string) { s := ga.Status(); return len(s.Soft) == 0, fmt.Sprintf("%+v", s.Soft) })
 				from := len(capture.Frames())
-				if n := w.a.Ping("10.1.0.2", 5); n != 5 {
+				if n := w.a.Ping("10.1.0.2", 5, lab.Patient...); n != 5 {
 					t.Errorf("%d of 5 pings were answered by the real SA; %s", n, traffic(ga.Status()))
 				}
 				if n := clearEchoes(capture.Frames()[from:]); n != 0 {

@@ -21,6 +21,7 @@ type Capture struct {
 	wake   [2]int // a pipe: closing its write end tells the reader to stop
 	done   chan struct{}
 	mu     sync.Mutex
+	buffer [1 << 17]byte
 	change chan struct{} // closed and replaced at every frame
 	frames []Frame
 	err    error
@@ -81,18 +82,12 @@ func packetSocket(dev string) (int, error) {
 // read takes frames until it is told to stop and the queue is empty.
 func (c *Capture) read() {
 	defer close(c.done)
-	buffer := make([]byte, 1<<17)
 	for stopping := false; ; {
-		n, _, err := unix.Recvfrom(c.fd, buffer, 0)
+		c.mu.Lock()
+		err := c.next()
+		c.mu.Unlock()
 		switch {
-		case err == nil:
-			frame := parseFrame(append([]byte(nil), buffer[:n]...))
-			c.mu.Lock()
-			c.frames = append(c.frames, frame)
-			close(c.change)
-			c.change = make(chan struct{})
-			c.mu.Unlock()
-		case errors.Is(err, unix.EINTR):
+		case err == nil, errors.Is(err, unix.EINTR):
 		case !errors.Is(err, unix.EAGAIN):
 			c.err = err
 			return
@@ -104,6 +99,18 @@ func (c *Capture) read() {
 			stopping = polled[1].Revents != 0
 		}
 	}
+}
+
+// next takes one frame, with mu held.
+func (c *Capture) next() error {
+	n, _, err := unix.Recvfrom(c.fd, c.buffer[:], 0)
+	if err != nil {
+		return err
+	}
+	c.frames = append(c.frames, parseFrame(append([]byte(nil), c.buffer[:n]...)))
+	close(c.change)
+	c.change = make(chan struct{})
+	return nil
 }
 
 func (c *Capture) end() {
@@ -134,10 +141,13 @@ func (c *Capture) Stop() []Frame {
 	return c.frames
 }
 
-// Frames returns what has been recorded so far.
+// Frames returns what has been recorded so far. That is all that the kernel has queued, even if the reader has not had the processor for it.
 func (c *Capture) Frames() []Frame {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for err := error(nil); err == nil || errors.Is(err, unix.EINTR); {
+		err = c.next()
+	}
 	return c.frames[:len(c.frames):len(c.frames)]
 }
 
