@@ -118,5 +118,6 @@ func TestEchoesAtRestAndInCrowds(t *testing.T) {
 			t.Error(err)
 		}
 		peer.Close()
+		testnet.Gone(t, "null9")
 	}
 }

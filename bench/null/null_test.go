@@ -212,9 +212,7 @@ func TestRun(t *testing.T) {
 	if err := Run(ctx, o); err != nil {
 		t.Error(err)
 	}
-	if _, err := net.InterfaceByName("null7"); err == nil {
-		t.Error("the device is still there")
-	}
+	testnet.Gone(t, "null7")
 	o.Device = "name that is too long"
 	if err := Run(t.Context(), o); err == nil {
 		t.Error("an impossible device was made")

@@ -133,6 +133,7 @@ func TestSystemHostFromStartToEnd(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	stop()
+	testnet.Gone(t, s.TUN.Name)
 	if text := kernel(t); text != "" {
 		t.Errorf("left behind:\n%s", text)
 	}

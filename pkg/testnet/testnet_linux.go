@@ -188,6 +188,20 @@ func AddAddrs(tb testing.TB, name string, addrs []netip.Prefix) {
 	}
 }
 
+// Gone waits until there is no interface of that name here. A TUN device goes with the last reference to its file, and one that is read by io_uring keeps some for a moment
+// longer than the descriptor.
+func Gone(tb testing.TB, name string) {
+	tb.Helper()
+	for {
+		_, err := netlink.LinkByName(name)
+		if errors.As(err, &netlink.LinkNotFoundError{}) {
+			return
+		}
+		must(tb, err)
+		runtime.Gosched()
+	}
+}
+
 func isLocal(a netip.Addr) bool {
 	routes, err := netlink.RouteGet(a.AsSlice())
 	return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL

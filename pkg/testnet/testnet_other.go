@@ -15,3 +15,6 @@ func Need(tb testing.TB) { tb.Helper(); tb.Skip("needs Linux network namespaces"
 
 // NeedTUN skips the test on this system.
 func NeedTUN(tb testing.TB) { Need(tb) }
+
+// Gone has nothing to wait for: Need has skipped the test.
+func Gone(testing.TB, string) {}

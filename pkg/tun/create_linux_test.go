@@ -34,8 +34,15 @@ func create(t *testing.T, name string) Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
+	t.Cleanup(func() { closeDevice(t, d, name) })
 	return d
+}
+
+// closeDevice closes a device and waits until its name is free.
+func closeDevice(tb testing.TB, d Device, name string) {
+	tb.Helper()
+	d.Close()
+	testnet.Gone(tb, name)
 }
 
 func TestCreateErrorsNameTheCause(t *testing.T) {

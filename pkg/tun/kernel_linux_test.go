@@ -57,6 +57,7 @@ func newRig(t testing.TB, v variant, here, there string, mtu int) *rig {
 		b.Close()
 		<-done
 		<-done
+		testnet.Gone(t, "tun7")
 	})
 	return r
 }
@@ -292,7 +293,7 @@ func eachRing(t *testing.T, f func(t *testing.T, d Device)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer d.Close()
+			defer closeDevice(t, d, "tun7")
 			if s := d.(Described).Describe(); o.NoRing && !strings.HasPrefix(s, "readv, TSO") {
 				t.Error("it is described as", s)
 			}

@@ -25,7 +25,7 @@ func newQueues(t *testing.T, o Options) (d Device, got chan arrived, ended chan 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
+	t.Cleanup(func() { closeDevice(t, d, "tun7") })
 	testnet.AddAddrs(t, "tun7", []netip.Prefix{netip.MustParsePrefix("10.7.0.1/24")})
 	got, ended = make(chan arrived, 4096), make(chan error, o.Queues)
 	for i := range QueuesOf(d) {
@@ -85,6 +85,7 @@ func TestFlowsAreSpreadOverQueues(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		testnet.Gone(t, "tun7")
 	}
 }
 

@@ -65,7 +65,7 @@ func TestF9ARingThatFailsInUseIsGivenUpAndNoPacketIsWrittenTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	defer closeDevice(t, d, "tun7")
 	testnet.AddAddrs(t, "tun7", []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")})
 	p, out, in := PacketsOf(d), echoRequests(4), packetRoom(8)
 	// What the kernel refuses as a superpacket is cut and written again; not if nobody knows whether it was refused.

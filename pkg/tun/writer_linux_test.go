@@ -68,7 +68,7 @@ func TestTheKernelIsAskedAgainAboutAKindOfSuperpacket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	defer closeDevice(t, d, "tun7")
 	testnet.AddAddrs(t, "tun7", []netip.Prefix{netip.MustParsePrefix("10.5.0.1/24")}) // it is up
 	w := &d.(*kernel).queues[0].out
 	write := func(p Packet) {
