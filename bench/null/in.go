@@ -68,11 +68,12 @@ func (i *in) run(duty *dataplane.Duty) error {
 
 // batch forwards the first n messages.
 func (i *in) batch(n int) dataplane.Batch {
+	now := time.Now()
 	for m := range n {
 		i.message(&i.msgs[m])
 	}
 	i.flush()
-	return dataplane.Batch{N: n, Single: n == 1 && i.msgs[0].Segment == 0, Now: time.Now()}
+	return dataplane.Batch{N: n, Single: n == 1 && i.msgs[0].Segment == 0, Now: now}
 }
 
 // message walks through the datagrams of a run.

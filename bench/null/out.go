@@ -69,11 +69,12 @@ func (o *out) run(duty *dataplane.Duty) error {
 
 // batch forwards the first n packets.
 func (o *out) batch(n int) dataplane.Batch {
+	now := time.Now()
 	for i := range n {
 		o.take(&o.packets[i])
 	}
 	o.flush()
-	return dataplane.Batch{N: n, Single: n == 1 && o.packets[0].Segment == 0, Now: time.Now()}
+	return dataplane.Batch{N: n, Single: n == 1 && o.packets[0].Segment == 0, Now: now}
 }
 
 // take takes a datagram, or the datagrams of a superpacket.

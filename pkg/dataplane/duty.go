@@ -15,7 +15,10 @@ import (
 //
 // A direction whose batches are single datagrams with pauses between rests ([Turn.Rest]). The first that does is on duty: it waits for the files of
 // all that rest, and reads and works off what comes, by the ordinary code of each direction. The others park. As soon as more comes, or a read fails, all go
-// their own ways again, where each waits in its own read: throughput never meets a Duty.
+// their own ways again, where each waits in its own read: throughput over sockets never meets a Duty.
+//
+// It does if the files of one are a [poll.Sleeper], whose waking is dear to those who send to it: then one thread goes on until it has more to do than it
+// can. With direct ESP, that spares an interrupt for the acknowledgements of each handful, and the change of threads that follows.
 //
 // It is made by NewDuty, safe for concurrent use, and closed when no direction runs any more.
 type Duty struct {
@@ -31,8 +34,12 @@ const (
 	// of a busy flow, some 100 µs apart, are not calm: to rest between them and to be woken again cost four flows of TCP a tenth.
 	calmPause   = 500 * time.Microsecond
 	calmBatches = 8
-	// hastyBatches in a row that are not calm end the duty.
+	// hastyBatches in a row that are not calm are more.
 	hastyBatches = 16
+	// fullTime is how long there was always something to do for the one on duty before it counts as too much for one thread, if minorPart is what all
+	// directions but one have of that time at least: 1/minorPart. The acknowledgements of a flow are less.
+	fullTime  = 10 * time.Millisecond
+	minorPart = 3
 	// mostVain is how often in a row a file may be ready that has nothing, such as one with an error that only a read which waits tells.
 	mostVain = 64
 	// breakPause is how long nothing comes before a break is taken that is due: then nobody waits for the end of it. In the middle of an echo it
@@ -74,6 +81,8 @@ type Turn struct {
 	at    time.Time // of the last batch
 	calm  int       // calm batches in a row
 	hasty int       // others in a row, at rest
+
+	spent time.Duration // on batches, at rest
 }
 
 // Join makes a direction that can rest. files are those that it reads, and try reads them without waiting and works off what it got. Answers says
@@ -141,7 +150,7 @@ func (t *Turn) Rest() error {
 	return own
 }
 
-// serve works for all that rest, until more comes or a read fails. It returns whose read that was, if one was.
+// serve works for all that rest, until there is too much for one thread or a read fails. It returns whose read that was, if one was.
 func (d *Duty) serve() (who *Turn, err error) {
 	var (
 		list  []*Turn
@@ -149,32 +158,44 @@ func (d *Duty) serve() (who *Turn, err error) {
 		ready []bool
 		stint Stint
 		now   time.Time
+		read  bool // something came, and more may be there by now
+		stays bool // when more comes
 		vain  int
+		load  load
 	)
 	for {
 		if d.changed.Swap(false) {
 			d.mu.Lock()
 			list = append(list[:0], d.resting...)
 			d.mu.Unlock()
-			files = files[:0]
+			files, stays = files[:0], false
 			for _, t := range list {
 				files = append(files, t.files)
+				_, dear := t.files.(poll.Sleeper)
+				stays = stays || dear
 			}
 			ready = make([]bool, len(list))
 		}
-		limit := time.Duration(0)
-		if stint.due(now) {
-			limit = breakPause
-		}
-		over, err := d.poller.Wait(files, ready, limit)
-		if err != nil {
-			return nil, nil // each waits for itself
+		over := false
+		if read && stays {
+			for i := range ready {
+				ready[i] = true
+			}
+		} else {
+			limit := time.Duration(0)
+			if stint.due(now) {
+				limit = breakPause
+			}
+			load.turn = nil
+			if over, err = d.poller.Wait(files, ready, limit); err != nil {
+				return nil, nil // each waits for itself
+			}
 		}
 		if over || stint.overdue(now) {
 			runtime.Gosched()
 			stint.since = now
 		}
-		read := false
+		read = false
 		for _, answers := range [...]bool{false, true} {
 			for i, t := range list {
 				if t.last != answers || !ready[i] && !(answers && read) {
@@ -186,7 +207,7 @@ func (d *Duty) serve() (who *Turn, err error) {
 				}
 				if b.N > 0 {
 					read, now = true, b.Now
-					if t.grew(b) {
+					if stays && load.tooMuch(list, t, now) || !stays && t.grew(b) {
 						return nil, nil
 					}
 				}
@@ -203,7 +224,33 @@ func (d *Duty) serve() (who *Turn, err error) {
 	}
 }
 
-// grew reports whether a batch says that there is too much for one thread.
+// load is how the time of whoever is on duty is spent while there is always something to do.
+type load struct {
+	since, at time.Time // the first batch, and the last
+	turn      *Turn     // whose the last is; nil: there was nothing to do
+}
+
+// tooMuch takes a batch of one of the directions in list and reports whether another thread should share the work.
+func (l *load) tooMuch(list []*Turn, t *Turn, now time.Time) bool {
+	if l.turn != nil {
+		l.turn.spent += now.Sub(l.at)
+	}
+	first := l.turn == nil
+	l.turn, l.at = t, now
+	all := now.Sub(l.since)
+	if !first && all < fullTime {
+		return false
+	}
+	most := time.Duration(0)
+	for _, t := range list {
+		most = max(most, t.spent)
+		t.spent = 0
+	}
+	l.since = now
+	return !first && (all-most)*minorPart >= all
+}
+
+// grew reports whether a batch says that more comes.
 func (t *Turn) grew(b Batch) bool {
 	switch {
 	case t.isCalm(b):

@@ -17,10 +17,12 @@ import (
 type stream struct {
 	in, out int
 	answers bool
+	dear    bool
 	mute    atomic.Bool // a read at rest finds nothing, whatever its file says
 	deaf    atomic.Bool // its file never says that there is something
 	read    func(b byte)
-	step    atomic.Int64 // between batches
+	step    atomic.Int64  // between batches
+	clock   *atomic.Int64 // nanoseconds; shared with others, or nil
 
 	mu    sync.Mutex
 	now   time.Time
@@ -66,7 +68,9 @@ func (s *stream) try(resting bool) (b Batch, err error) {
 	if n == 1 && buf[0] == failure {
 		return b, errFailure
 	}
-	s.now = s.now.Add(time.Duration(s.step.Load()))
+	if s.now = s.now.Add(time.Duration(s.step.Load())); s.clock != nil {
+		s.now = time.Unix(1000, s.clock.Add(s.step.Load()))
+	}
 	for _, octet := range buf[:n] {
 		s.read(octet)
 	}
@@ -78,7 +82,11 @@ func (s *stream) try(resting bool) (b Batch, err error) {
 }
 
 func (s *stream) run(d *Duty) error {
-	turn := d.Join(s, s.answers, func() (Batch, error) { return s.try(true) })
+	files := any(s)
+	if s.dear {
+		files = dear{s}
+	}
+	turn := d.Join(files, s.answers, func() (Batch, error) { return s.try(true) })
 	for {
 		fds := []unix.PollFd{{Fd: int32(s.in), Events: unix.POLLIN}}
 		if _, err := unix.Poll(fds, -1); err != nil {
@@ -137,6 +145,21 @@ func rest(t *testing.T, d *Duty, resting int, s *stream) {
 		defer d.mu.Unlock()
 		return len(d.resting) == resting
 	})
+}
+
+// restAgain is rest for one after the other.
+func restAgain(t *testing.T, d *Duty, list ...*stream) {
+	t.Helper()
+	for i, s := range list {
+		for range calmBatches {
+			s.mu.Lock()
+			n := len(s.got)
+			s.mu.Unlock()
+			s.send(t, 200)
+			s.has(t, n+1)
+		}
+		until(t, func() bool { return d.atRest() == i+1 })
+	}
 }
 
 func (d *Duty) atRest() int {
@@ -249,16 +272,7 @@ func TestAllGoTheirOwnWaysWhenMoreComes(t *testing.T) {
 					t.Errorf("%d batches were read at rest before it ended", n)
 				}
 				s.step.Store(int64(time.Millisecond))
-				for i, r := range list {
-					for range calmBatches {
-						r.mu.Lock()
-						n := len(r.got)
-						r.mu.Unlock()
-						r.send(t, 200)
-						r.has(t, n+1)
-					}
-					until(t, func() bool { return d.atRest() == i+1 })
-				}
+				restAgain(t, d, list...)
 				end(t, d, ended, list[0], list[1])
 			})
 		}
@@ -349,6 +363,80 @@ func TestNobodyRestsInVain(t *testing.T) {
 	for i := range calmBatches {
 		if calm(true, calmPause) != (i == calmBatches-1) {
 			t.Errorf("after %d calm batches it does or does not rest", i+1)
+		}
+	}
+}
+
+// dear is a stream that it costs its sender much to wake.
+type dear struct{ *stream }
+
+func (dear) Sleep() bool { return true }
+
+// One thread goes on with more, where waking is dear, as long as it can: until the directions but one have their part of a time without a pause.
+func TestWhereWakingIsDearOneThreadGoesOn(t *testing.T) {
+	a, b := newStream(t, false), newStream(t, true)
+	a.clock = new(atomic.Int64)
+	b.clock, b.dear = a.clock, true
+	d, ended := duty(t, a, b)
+	fill := func(ofA, ofB int) { // so many full reads of each, all of which are there when the first is worked off
+		gate := make(chan struct{})
+		a.mu.Lock()
+		a.read = func(byte) { <-gate }
+		wantA := len(a.got) + 16*ofA + 1
+		a.mu.Unlock()
+		b.mu.Lock()
+		wantB := len(b.got) + 16*ofB
+		b.mu.Unlock()
+		a.send(t, 120)
+		a.send(t, bytes.Repeat([]byte{120}, 16*ofA)...)
+		if ofB > 0 {
+			b.send(t, bytes.Repeat([]byte{120}, 16*ofB)...)
+		}
+		close(gate)
+		a.has(t, wantA)
+		b.has(t, wantB)
+	}
+	fill(100, 0)
+	if n := d.atRest(); n != 2 {
+		t.Errorf("after much of one direction %d are at rest", n)
+	}
+	fill(100, 100)
+	until(t, func() bool { return d.atRest() == 0 })
+	restAgain(t, d, a, b)
+	end(t, d, ended, a, b)
+}
+
+func TestWhatIsTooMuchForOneThread(t *testing.T) {
+	a, b, c := new(Turn), new(Turn), new(Turn)
+	list := []*Turn{a, b, c}
+	type step struct {
+		turn *Turn // nil: a pause
+		d    time.Duration
+	}
+	for name, test := range map[string]struct {
+		steps []step
+		want  bool
+	}{
+		"a third":                {[]step{{a, fullTime * 2 / 3}, {b, fullTime/3 + 1}, {a, 0}}, true},
+		"less than a third":      {[]step{{a, fullTime*2/3 + 3}, {b, fullTime/3 - 1}, {a, 0}}, false},
+		"a third of two":         {[]step{{a, fullTime * 2 / 3}, {b, fullTime / 6}, {c, fullTime/6 + 2}, {a, 0}}, true},
+		"one alone":              {[]step{{a, fullTime}, {a, fullTime}, {a, fullTime}}, false},
+		"not for long":           {[]step{{a, fullTime / 2}, {b, fullTime/2 - 1}, {a, 0}}, false},
+		"with a pause":           {[]step{{a, fullTime * 2 / 3}, {nil, 0}, {b, fullTime / 3}, {a, fullTime / 3}, {b, 0}}, false},
+		"of the last time alone": {[]step{{b, fullTime}, {a, fullTime}, {b, fullTime / 9}, {a, fullTime}, {b, 0}}, false},
+	} {
+		var l load
+		now, got := time.Unix(1000, 0), false
+		for _, s := range test.steps {
+			if s.turn == nil {
+				l.turn = nil
+				continue
+			}
+			got = l.tooMuch(list, s.turn, now) || got
+			now = now.Add(s.d)
+		}
+		if got != test.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

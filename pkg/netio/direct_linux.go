@@ -107,6 +107,29 @@ func (d *directReceiver) ReadBatch(msgs []Message) (int, error) {
 	}
 }
 
+// TryReadBatch implements PolledConn.
+func (d *directReceiver) TryReadBatch(msgs []Message) (int, error) {
+	if !d.enter() {
+		return 0, net.ErrClosed
+	}
+	defer d.users.RUnlock()
+	return d.take(msgs), nil
+}
+
+// Lend lends the eventfd of Close too.
+func (d *directReceiver) Lend(fds []int) ([]int, bool) {
+	if !d.enter() {
+		return fds, false
+	}
+	return append(fds, d.ring, d.wake), true
+}
+
+// Return gives back what Lend lent. Nobody sleeps any more: the program need not wake whoever is awake.
+func (d *directReceiver) Return() {
+	atomic.StoreUint32(word(d.shared), 0)
+	d.users.RUnlock()
+}
+
 func (d *directReceiver) enter() bool {
 	d.users.RLock()
 	if d.closed.Load() {
@@ -145,16 +168,21 @@ func (d *directReceiver) take(msgs []Message) (n int) {
 	return n
 }
 
-// wait waits for the kernel to write to the ring, or for Close. A reader that was busy waits a moment without being woken before that: an interrupt for
-// the first datagram of each handful costs more than the handful does.
-func (d *directReceiver) wait() {
+// Sleep implements poll.Sleeper. A reader that was busy waits a moment without being woken before it sleeps: an interrupt for the first datagram of each
+// handful costs more than the handful does.
+func (d *directReceiver) Sleep() bool {
 	if d.busy {
 		d.busy = false
 		d.Gather()
-		return
+		return false
 	}
 	atomic.StoreUint32(word(d.shared), 1)
-	if atomic.LoadUint64(position(d.to)) != atomic.LoadUint64(position(d.from)) {
+	return atomic.LoadUint64(position(d.to)) == atomic.LoadUint64(position(d.from))
+}
+
+// wait waits for the kernel to write to the ring, or for Close.
+func (d *directReceiver) wait() {
+	if !d.Sleep() {
 		return
 	}
 	fds := [...]unix.PollFd{{Fd: int32(d.ring), Events: unix.POLLIN}, {Fd: int32(d.wake), Events: unix.POLLIN}}

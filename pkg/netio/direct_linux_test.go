@@ -6,10 +6,12 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/goipsec/goipsec/pkg/poll"
 	"github.com/goipsec/goipsec/pkg/testnet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -486,4 +488,90 @@ func TestDirectReceiverWakes(t *testing.T) {
 		t.Errorf("%d were read", len(lengths))
 	}
 	d.Close()
+}
+
+// A reader that leaves the waiting to others finds nothing and what there is. It must not be waited for while there may be more, and when it was, whoever sends
+// need not wake anybody. Close tells who waits for the files, and waits for their return.
+func TestDirectReceiverLeavesTheWaitingToOthers(t *testing.T) {
+	testnet.Need(t)
+	other := link(t, 1500)
+	d := direct(t, Options{}, "10.9.0.1")
+	send, msgs := frames(t, other, "wire"), room(4)
+	var conn PolledConn = d
+	try := func(want int) {
+		t.Helper()
+		if n, err := conn.TryReadBatch(msgs); n != want || err != nil {
+			t.Errorf("%d messages and not %d, %v", n, want, err)
+		}
+	}
+	sleep := func(want bool) (fds []int) {
+		t.Helper()
+		fds, ok := conn.Lend(nil)
+		if !ok || len(fds) != 2 {
+			t.Fatal(fds, ok)
+		}
+		if conn.(poll.Sleeper).Sleep() != want {
+			t.Errorf("it is not %v that it sleeps", want)
+		}
+		return fds
+	}
+	asleep := func() bool { return atomic.LoadUint32(word(d.shared)) != 0 }
+	try(0)
+	fds := sleep(true)
+	if !asleep() {
+		t.Error("the program does not know that somebody waits")
+	}
+	send(esp4(80))
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}}, 10_000); n != 1 {
+		t.Fatal("nobody was woken:", err)
+	}
+	conn.Return()
+	sleep(false) // there is something
+	conn.Return()
+	if asleep() {
+		t.Error("whoever sends would wake a reader who is awake")
+	}
+	try(1)
+	send(esp4(80))
+	send(esp4(90))
+	awaitDirect(t, d, 2)
+	try(2)
+	sleep(false) // it was busy: there may be more
+	conn.Return()
+	try(0)
+	fds = sleep(true)
+	closed := make(chan error)
+	go func() { closed <- d.Close() }()
+	for list := []unix.PollFd{{Fd: int32(fds[1]), Events: unix.POLLIN}}; list[0].Revents == 0; {
+		if _, err := unix.Poll(list, -1); err != nil && err != unix.EINTR {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-closed:
+		t.Error("it was closed while its files were lent")
+	default:
+	}
+	conn.Return()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if _, ok := conn.Lend(nil); ok {
+		t.Error("what is closed was lent")
+	}
+	if _, err := conn.TryReadBatch(msgs); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// awaitDirect waits until n datagrams that esp4 made, of 200 octets at most, are in the ring.
+func awaitDirect(t *testing.T, d *directReceiver, n uint64) {
+	t.Helper()
+	const record = ringHeader + recordHeader + directSmall
+	for atomic.LoadUint64(position(d.to))-atomic.LoadUint64(position(d.from)) < n*record {
+		if t.Context().Err() != nil {
+			t.FailNow()
+		}
+		runtime.Gosched()
+	}
 }

@@ -13,3 +13,7 @@ type Files interface {
 	Lend(fds []int) ([]int, bool)
 	Return()
 }
+
+// Sleeper are Files that have to know when somebody is about to wait for them, between Lend and Return. It reports false if that is not to be: something
+// has come meanwhile, or was waited for within Sleep.
+type Sleeper interface{ Sleep() bool }

@@ -24,8 +24,8 @@ func New() (*Poller, error) {
 	return &Poller{kick: fd}, nil
 }
 
-// Wait waits until some of files are ready, which it marks in ready, of the same length, or until Kick. Files that are closed are ready. After limit, if that is
-// not 0, it gives up, and reports that it did.
+// Wait waits until some of files are ready, which it marks in ready, of the same length, or until Kick. Files that are closed are ready, and so are all if one is a
+// [Sleeper] that does not sleep. After limit, if that is not 0, it gives up, and reports that it did.
 func (p *Poller) Wait(files []Files, ready []bool, limit time.Duration) (over bool, err error) {
 	p.fds, p.lent = append(p.fds[:0], unix.PollFd{Fd: int32(p.kick), Events: unix.POLLIN}), p.lent[:0]
 	for _, f := range files {
@@ -39,6 +39,15 @@ func (p *Poller) Wait(files []Files, ready []bool, limit time.Duration) (over bo
 		for _, fd := range p.list {
 			p.fds = append(p.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		}
+	}
+	if p.awake(files) {
+		for i, f := range files {
+			ready[i] = true
+			if p.lent[i] >= 0 {
+				f.Return()
+			}
+		}
+		return false, nil
 	}
 	var timeout *unix.Timespec
 	if limit > 0 {
@@ -68,6 +77,16 @@ func (p *Poller) Wait(files []Files, ready []bool, limit time.Duration) (over bo
 		err = nil
 	}
 	return over, err
+}
+
+// awake asks those that have been lent whether they sleep.
+func (p *Poller) awake(files []Files) bool {
+	for i, f := range files {
+		if s, ok := f.(Sleeper); ok && p.lent[i] >= 0 && !s.Sleep() {
+			return true
+		}
+	}
+	return false
 }
 
 // Kick ends a Wait, the one under way or the next.

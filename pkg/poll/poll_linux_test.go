@@ -68,3 +68,42 @@ func TestWait(t *testing.T) {
 	go p.Kick()
 	wait(0, false, false, false)
 }
+
+// light is a pipe that is asked whether it sleeps.
+type light struct {
+	*pipe
+	asleep bool
+	asked  int
+}
+
+func (l *light) Sleep() bool {
+	if l.lent == 0 {
+		panic("asked without being lent")
+	}
+	l.asked++
+	return l.asleep
+}
+
+// Who does not sleep is not waited for, nor are the others.
+func TestWaitForASleeper(t *testing.T) {
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	a, b := newPipe(t), &light{pipe: newPipe(t)}
+	ready := make([]bool, 2)
+	for i, limit := range []time.Duration{0, time.Hour} {
+		if over, err := p.Wait([]Files{a, b}, ready, limit); err != nil || over || !ready[0] || !ready[1] || a.lent != 0 || b.lent != 0 || b.asked != i+1 {
+			t.Errorf("over: %v, ready: %v, lent: %d and %d, %v", over, ready, a.lent, b.lent, err)
+		}
+	}
+	b.asleep = true
+	if over, err := p.Wait([]Files{a, b}, ready, time.Microsecond); err != nil || !over || ready[0] || ready[1] || b.asked != 3 {
+		t.Errorf("over: %v, ready: %v, %v", over, ready, err)
+	}
+	b.closed = true
+	if over, err := p.Wait([]Files{a, b}, ready, 0); err != nil || over || ready[0] || !ready[1] || b.asked != 3 {
+		t.Errorf("over: %v, ready: %v, asked %d times, %v", over, ready, b.asked, err)
+	}
+}

@@ -171,7 +171,7 @@ func (q *queue) ReadPackets(packets []Packet) (int, error) { return q.read(packe
 
 // TryReadPackets implements PolledDevice. No request of the ring is under way between reads, so that any thread may do it.
 func (q *queue) TryReadPackets(packets []Packet) (int, error) {
-	return q.read(packets, func(r *reader, fd int) { r.some(fd, 1) })
+	return q.read(packets, (*reader).glance)
 }
 
 // Lend lends the eventfd of Close too.

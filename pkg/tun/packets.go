@@ -43,7 +43,7 @@ type PacketDevice interface {
 // PolledDevice is a PacketDevice whose reader may leave the waiting to somebody who waits for several files (package poll).
 type PolledDevice interface {
 	PacketDevice
-	// TryReadPackets is ReadPackets without waiting. If there is nothing it returns 0 and no error; it is for when little comes, and reads one packet at most.
+	// TryReadPackets is ReadPackets without waiting. If there is nothing it returns 0 and no error.
 	TryReadPackets(packets []Packet) (n int, err error)
 	// Lend and Return are those of poll.Files.
 	Lend(fds []int) ([]int, bool)

@@ -62,12 +62,7 @@ func (r *reader) check() {
 
 // fill reads packets, at least one.
 func (r *reader) fill(fd int) {
-	asked := min(r.limit, len(r.packets), maxReads)
-	if asked > 1 && r.ring != nil {
-		r.many(fd, asked)
-	} else {
-		r.some(fd, asked)
-	}
+	asked := r.try(fd)
 	waited := r.n == 0 && r.err == nil
 	for r.n == 0 && r.err == nil {
 		if r.ring != nil {
@@ -77,6 +72,23 @@ func (r *reader) fill(fd int) {
 		}
 	}
 	r.adapt(asked, waited)
+}
+
+// glance reads packets, if there are any.
+func (r *reader) glance(fd int) {
+	asked := r.try(fd)
+	r.adapt(asked, r.n == 0)
+}
+
+// try reads without waiting, and returns how many packets it asked for.
+func (r *reader) try(fd int) (asked int) {
+	asked = min(r.limit, len(r.packets), maxReads)
+	if asked > 1 && r.ring != nil {
+		r.many(fd, asked)
+	} else {
+		r.some(fd, asked)
+	}
+	return asked
 }
 
 // adapt sets the limit of the next read: in vain a read costs a system call, or the better part of what one in a batch costs.
