@@ -15,6 +15,7 @@ func Checksum(b []byte) uint16 { return ^fold(sum(b, 0)) }
 // swap, because the sum of swapped words is the swapped sum (RFC 1071 §2). Where there are vectors, they do the most of what is long.
 func sum(b []byte, acc uint64) uint64 {
 	var le, carry uint64
+	whole := b
 	if vectors && len(b) >= vectorsPay {
 		n := len(b) &^ 31
 		le, b = sumVector(&b[0], n), b[n:]
@@ -38,14 +39,28 @@ func sum(b []byte, acc uint64) uint64 {
 		le += carry
 		b = b[8:]
 	}
-	if len(b) > 0 {
-		var tail [8]byte
-		copy(tail[:], b)
-		le, carry = bits.Add64(le, binary.LittleEndian.Uint64(tail[:]), 0)
+	if n := len(b); n > 0 {
+		var tail uint64
+		if before := len(whole) - 8; before >= 0 {
+			tail = binary.LittleEndian.Uint64(whole[before:]) >> (64 - 8*n) // without what is added up already
+		} else {
+			for i, octet := range b {
+				tail |= uint64(octet) << (8 * i)
+			}
+		}
+		le, carry = bits.Add64(le, tail, 0)
 		le += carry
 	}
 	// The running sum may come near 2^64 only after 2^48 calls.
 	return acc + uint64(bits.ReverseBytes16(fold(le)))
+}
+
+// words is sum for a few whole words of 32 bits.
+func words(b []byte) (acc uint64) {
+	for ; len(b) >= 4; b = b[4:] {
+		acc += uint64(binary.BigEndian.Uint32(b))
+	}
+	return acc
 }
 
 // vectorsPay is from how many bytes on vectors are faster.

@@ -150,10 +150,11 @@ func verify(pkt []byte, upper int, v4, tcp bool) bool {
 		acc += protoUDP
 	}
 	if v4 {
-		if fold(sum(pkt[:upper], 0)) != 0xffff {
+		addresses := words(pkt[12:20])
+		if fold(words(pkt[:12])+addresses) != 0xffff { // Begin has taken none with options
 			return false
 		}
-		acc = sum(pkt[12:20], acc)
+		acc += addresses
 	} else {
 		acc = sum(pkt[8:40], acc)
 	}
