@@ -302,7 +302,7 @@ func TestWhatFollowsIsNoStowaway(t *testing.T) {
 			dropped = in.p.count.Count(step.drop) + 1
 		}
 		before := in.opened
-		in.strip(s)
+		in.strip(&s)
 		opened := in.opened - before
 		if step.drop != none && (opened != 0 || in.p.count.Count(step.drop) != dropped) || step.drop == none && opened != 1 {
 			t.Errorf("step %d: %d delivered, drops %v", i, opened, in.p.count.Drops())

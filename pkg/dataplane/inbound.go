@@ -263,7 +263,7 @@ func (in *inbound) open(buf []byte, off, n, hlen int, proto suite.Protocol, unde
 	if fresh && in.moved {
 		in.p.tell(Event{Kind: Rebound, Child: s.Config().ID, Remote: in.msg.Remote})
 	}
-	in.strip(stripped{buf: buf, off: off, hlen: hlen, payload: off + payload, n: length, next: next, sa: s, tos: outerTOS})
+	in.strip(&stripped{buf: buf, off: off, hlen: hlen, payload: off + payload, n: length, next: next, sa: s, tos: outerTOS})
 }
 
 // beginRun finds the SA of a packet and takes it for the packets that follow; nil, counted, if there is none that may carry it. An SA that is

@@ -17,7 +17,7 @@ type stripped struct {
 }
 
 // strip takes the inner packet out and delivers it if it is one that this SA may carry.
-func (in *inbound) strip(s stripped) {
+func (in *inbound) strip(s *stripped) {
 	cfg := s.sa.Config()
 	switch {
 	case s.next == 59:
@@ -34,7 +34,7 @@ func (in *inbound) strip(s stripped) {
 }
 
 // unwrapAH moves the IP header onto the ESP packet that AH covered and opens that.
-func (in *inbound) unwrapAH(s stripped) {
+func (in *inbound) unwrapAH(s *stripped) {
 	off := s.payload - s.hlen
 	in.moveHeader(s, off)
 	if in.header.Parse(s.buf[off:s.payload+s.n]) != nil {
@@ -45,7 +45,7 @@ func (in *inbound) unwrapAH(s stripped) {
 }
 
 // moveHeader copies the IP header to directly before the payload and makes it name the payload.
-func (in *inbound) moveHeader(s stripped, off int) {
+func (in *inbound) moveHeader(s *stripped, off int) {
 	h := &in.header
 	copy(s.buf[off:off+s.hlen], s.buf[s.off:s.off+s.hlen])
 	packet.SetNextHeader(s.buf[off:off+s.hlen], h, s.next)
@@ -53,7 +53,7 @@ func (in *inbound) moveHeader(s stripped, off int) {
 }
 
 // tunnel admits IPv4 (4) and IPv6 (41) only, each as what it says (D2).
-func (in *inbound) tunnel(s stripped) {
+func (in *inbound) tunnel(s *stripped) {
 	version := uint8(4)
 	switch s.next {
 	case 4:
@@ -89,12 +89,12 @@ func (in *inbound) tunnel(s stripped) {
 }
 
 // transport rebuilds the datagram: its own header, or one made from the SA's addresses where UDP took its place.
-func (in *inbound) transport(s stripped) {
+func (in *inbound) transport(s *stripped) {
 	off := s.payload - s.hlen
 	if s.hlen > 0 {
 		in.moveHeader(s, off)
 	} else {
-		off = in.makeHeader(&s)
+		off = in.makeHeader(s)
 	}
 	pkt := s.buf[off : s.payload+s.n]
 	if in.header.Parse(pkt) != nil || in.header.TotalLen != len(pkt) {
