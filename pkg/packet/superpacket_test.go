@@ -352,7 +352,14 @@ func FuzzSuper(f *testing.F) {
 				t.Fatalf("datagram %d: %v", n, err)
 			}
 			d = bytes.Clone(d)
-			if n == 1 || j.Add(d, &dh) == nil {
+			unparsed := j
+			unparsed.first = bytes.Clone(j.first)
+			alike := unparsed.AddUnparsed(append(bytes.Clone(d), 1, 2))
+			payload := j.Add(d, &dh)
+			if !bytes.Equal(payload, alike) || j.Count() != unparsed.Count() || j.closed != unparsed.closed {
+				t.Fatalf("datagram %d: %d bytes are joined, and unparsed %d", n, len(payload), len(alike))
+			}
+			if payload == nil {
 				j.Begin(d, &dh)
 			}
 		}
