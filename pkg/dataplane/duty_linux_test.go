@@ -396,6 +396,8 @@ func TestWhereWakingIsDearOneThreadGoesOn(t *testing.T) {
 		a.has(t, wantA)
 		b.has(t, wantB)
 	}
+	b.send(t, 110) // and the one on duty knows of both, because it reads this
+	b.has(t, calmBatches+1)
 	fill(100, 0)
 	if n := d.atRest(); n != 2 {
 		t.Errorf("after much of one direction %d are at rest", n)
