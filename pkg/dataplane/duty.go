@@ -17,8 +17,8 @@ import (
 // all that rest, and reads and works off what comes, by the ordinary code of each direction. The others park. As soon as more comes, or a read fails, all go
 // their own ways again, where each waits in its own read: throughput over sockets never meets a Duty.
 //
-// It does if the files of one are a [poll.Sleeper], whose waking is dear to those who send to it: then one thread goes on until it has more to do than it
-// can. With direct ESP, that spares an interrupt for the acknowledgements of each handful, and the change of threads that follows.
+// It does if the files of one are a [poll.Sleeper], whose waking is dear to those who send to it: then all rest at once, and one thread goes on until it has
+// more to do than it can. With direct ESP, that spares an interrupt for the acknowledgements of each handful, and the change of threads that follows.
 //
 // It is made by NewDuty, safe for concurrent use, and closed when no direction runs any more.
 type Duty struct {
@@ -27,6 +27,8 @@ type Duty struct {
 	resting []*Turn
 	onDuty  bool
 	changed atomic.Bool // resting is not what the one on duty knows
+	dear    atomic.Bool // waking one of those that rest is dear
+	apart   time.Time   // until when all go their own ways, because there was too much for one thread
 }
 
 const (
@@ -40,6 +42,8 @@ const (
 	// directions but one have of that time at least: 1/minorPart. The acknowledgements of a flow are less.
 	fullTime  = 10 * time.Millisecond
 	minorPart = 3
+	// apartTime is how long all go their own ways after that, unless they are calm.
+	apartTime = 100 * time.Millisecond
 	// mostVain is how often in a row a file may be ready that has nothing, such as one with an error that only a read which waits tells.
 	mostVain = 64
 	// breakPause is how long nothing comes before a break is taken that is due: then nobody waits for the end of it. In the middle of an echo it
@@ -75,6 +79,7 @@ type Turn struct {
 	duty  *Duty
 	files poll.Files
 	last  bool
+	dear  bool
 	try   func() (Batch, error)
 	woken chan error // with the error of the read that ended the rest, if it was this direction's
 
@@ -92,7 +97,8 @@ func (d *Duty) Join(files any, answers bool, try func() (Batch, error)) *Turn {
 	if d == nil || !ok {
 		return nil
 	}
-	return &Turn{duty: d, files: f, last: answers, try: try, woken: make(chan error, 1)}
+	_, dear := files.(poll.Sleeper)
+	return &Turn{duty: d, files: f, last: answers, dear: dear, try: try, woken: make(chan error, 1)}
 }
 
 // Calm takes a batch that the direction read by itself, and reports whether it is to rest.
@@ -100,12 +106,17 @@ func (t *Turn) Calm(b Batch) bool {
 	if t == nil || b.N == 0 {
 		return false
 	}
-	if !t.isCalm(b) {
+	if t.calm++; !t.isCalm(b) {
 		t.calm = 0
-		return false
 	}
-	t.calm++
-	return t.calm >= calmBatches
+	return t.calm >= calmBatches || (t.dear || t.duty.dear.Load()) && t.duty.together(b.Now)
+}
+
+// together reports whether one thread may try to serve all, however much comes.
+func (d *Duty) together(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !now.Before(d.apart)
 }
 
 // isCalm judges a batch by what it is and by the pause before it.
@@ -123,6 +134,9 @@ func (t *Turn) Rest() error {
 	d.mu.Lock()
 	d.resting = append(d.resting, t)
 	d.changed.Store(true)
+	if t.dear {
+		d.dear.Store(true)
+	}
 	if d.onDuty {
 		d.mu.Unlock()
 		d.poller.Kick()
@@ -134,6 +148,7 @@ func (t *Turn) Rest() error {
 	d.mu.Lock()
 	list := d.resting
 	d.resting, d.onDuty = nil, false
+	d.dear.Store(false)
 	d.mu.Unlock()
 	var own error
 	for _, r := range list {
@@ -171,8 +186,7 @@ func (d *Duty) serve() (who *Turn, err error) {
 			files, stays = files[:0], false
 			for _, t := range list {
 				files = append(files, t.files)
-				_, dear := t.files.(poll.Sleeper)
-				stays = stays || dear
+				stays = stays || t.dear
 			}
 			ready = make([]bool, len(list))
 		}
@@ -207,7 +221,13 @@ func (d *Duty) serve() (who *Turn, err error) {
 				}
 				if b.N > 0 {
 					read, now = true, b.Now
-					if stays && load.tooMuch(list, t, now) || !stays && t.grew(b) {
+					if !stays && t.grew(b) {
+						return nil, nil
+					}
+					if stays && load.tooMuch(list, t, now) {
+						d.mu.Lock()
+						d.apart = now.Add(apartTime)
+						d.mu.Unlock()
 						return nil, nil
 					}
 				}

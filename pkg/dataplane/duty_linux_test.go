@@ -402,9 +402,26 @@ func TestWhereWakingIsDearOneThreadGoesOn(t *testing.T) {
 	if n := d.atRest(); n != 2 {
 		t.Errorf("after much of one direction %d are at rest", n)
 	}
-	fill(100, 100)
+	fill(30, 30) // of a millisecond each, well below apartTime together
 	until(t, func() bool { return d.atRest() == 0 })
-	restAgain(t, d, a, b)
+	burst := func(s *stream) {
+		t.Helper()
+		s.mu.Lock()
+		n := len(s.got)
+		s.mu.Unlock()
+		s.send(t, 121, 121, 121)
+		s.has(t, n+3)
+	}
+	burst(b)
+	burst(a)
+	if n := d.atRest(); n != 0 {
+		t.Errorf("at once after it was too much, %d are at rest", n)
+	}
+	a.clock.Add(int64(apartTime))
+	burst(b)
+	until(t, func() bool { return d.atRest() == 1 })
+	burst(a)
+	until(t, func() bool { return d.atRest() == 2 })
 	end(t, d, ended, a, b)
 }
 
