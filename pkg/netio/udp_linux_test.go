@@ -221,12 +221,7 @@ func awaitFile(t *testing.T, c PolledConn) bool {
 		t.Fatal("it is closed")
 	}
 	defer c.Return()
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}}, 10_000)
-		if err != unix.EINTR {
-			return n > 0
-		}
-	}
+	return testnet.Readable(fds[0])
 }
 
 // A reader that leaves the waiting to others finds nothing, what there is, and the end; Close tells who waits for the file, and waits for its return.

@@ -333,12 +333,7 @@ func awaitFiles(t *testing.T, q PolledDevice) bool {
 		t.Fatal("it is closed")
 	}
 	defer q.Return()
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}}, 10_000)
-		if err != unix.EINTR {
-			return n > 0
-		}
-	}
+	return testnet.Readable(fds[0])
 }
 
 // A reader that leaves the waiting to others finds nothing, what there is, and the end of the device, of which Close tells who waits for the files.
