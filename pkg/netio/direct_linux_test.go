@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -564,14 +565,20 @@ func TestDirectReceiverLeavesTheWaitingToOthers(t *testing.T) {
 	}
 }
 
-// awaitDirect waits until n datagrams that esp4 made, of 200 octets at most, are in the ring.
+// awaitDirect waits until n datagrams that esp4 made, of 200 octets at most, are in the ring, and nobody writes to them any more.
 func awaitDirect(t *testing.T, d *directReceiver, n uint64) {
 	t.Helper()
-	const record = ringHeader + recordHeader + directSmall
-	for atomic.LoadUint64(position(d.to))-atomic.LoadUint64(position(d.from)) < n*record {
-		if t.Context().Err() != nil {
-			t.FailNow()
+	const record = (ringHeader + recordHeader + directSmall + 7) &^ 7
+	from := atomic.LoadUint64(position(d.from))
+	there := func(at uint64) bool {
+		return atomic.LoadUint64(position(d.to)) >= at+record && atomic.LoadUint32(word(d.to[os.Getpagesize():][at&d.mask:]))&ringBusy == 0
+	}
+	for i := range n {
+		for !there(from + i*record) {
+			if t.Context().Err() != nil {
+				t.FailNow()
+			}
+			runtime.Gosched()
 		}
-		runtime.Gosched()
 	}
 }
