@@ -181,12 +181,11 @@ func (d *Duty) serve() (who *Turn, err error) {
 	for {
 		if d.changed.Swap(false) {
 			d.mu.Lock()
-			list = append(list[:0], d.resting...)
+			list, stays = append(list[:0], d.resting...), d.dear.Load()
 			d.mu.Unlock()
-			files, stays = files[:0], false
+			files = files[:0]
 			for _, t := range list {
 				files = append(files, t.files)
-				stays = stays || t.dear
 			}
 			ready = make([]bool, len(list))
 		}

@@ -507,10 +507,7 @@ func TestDirectReceiverLeavesTheWaitingToOthers(t *testing.T) {
 	}
 	sleep := func(want bool) (fds []int) {
 		t.Helper()
-		fds, ok := conn.Lend(nil)
-		if !ok || len(fds) != 2 {
-			t.Fatal(fds, ok)
-		}
+		fds = testnet.Lend(t, d, 2)
 		if conn.(poll.Sleeper).Sleep() != want {
 			t.Errorf("it is not %v that it sleeps", want)
 		}
@@ -540,26 +537,9 @@ func TestDirectReceiverLeavesTheWaitingToOthers(t *testing.T) {
 	sleep(false) // it was busy: there may be more
 	conn.Return()
 	try(0)
-	fds = sleep(true)
-	closed := make(chan error)
+	fds, closed := sleep(true), make(chan error)
 	go func() { closed <- d.Close() }()
-	for list := []unix.PollFd{{Fd: int32(fds[1]), Events: unix.POLLIN}}; list[0].Revents == 0; {
-		if _, err := unix.Poll(list, -1); err != nil && err != unix.EINTR {
-			t.Fatal(err)
-		}
-	}
-	select {
-	case <-closed:
-		t.Error("it was closed while its files were lent")
-	default:
-	}
-	conn.Return()
-	if err := <-closed; err != nil {
-		t.Error(err)
-	}
-	if _, ok := conn.Lend(nil); ok {
-		t.Error("what is closed was lent")
-	}
+	testnet.ClosedWhileLent(t, d, fds, closed)
 	if _, err := conn.TryReadBatch(msgs); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/goipsec/goipsec/pkg/testnet"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 func listen(tb testing.TB, addr string, o Options) *udpConn {
@@ -213,17 +212,6 @@ func TestF8FullSendBufferIsACountedDrop(t *testing.T) {
 	}
 }
 
-// awaitFile waits until there is something to read, and reports false if nothing came for long.
-func awaitFile(t *testing.T, c PolledConn) bool {
-	t.Helper()
-	fds, ok := c.Lend(nil)
-	if !ok {
-		t.Fatal("it is closed")
-	}
-	defer c.Return()
-	return testnet.Readable(fds[0])
-}
-
 // A reader that leaves the waiting to others finds nothing, what there is, and the end; Close tells who waits for the file, and waits for its return.
 func TestTryReadBatch(t *testing.T) {
 	for kind, open := range map[string]func() PolledConn{
@@ -252,7 +240,7 @@ func TestTryReadBatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := 0
-			for got < 2 && awaitFile(t, a) { // the kernel may put off handing over what was sent
+			for got < 2 && testnet.Await(t, a, 1) { // the kernel may put off handing over what was sent
 				n, err := a.TryReadBatch(msgs[got:])
 				if err != nil {
 					t.Fatal(err)
@@ -266,30 +254,9 @@ func TestTryReadBatch(t *testing.T) {
 				t.Errorf("%d messages, %v", n, err)
 			}
 		}
-		fds, ok := a.Lend(nil)
-		if !ok || len(fds) != 1 {
-			t.Fatal(kind, fds, ok)
-		}
-		closed := make(chan error)
+		fds, closed := testnet.Lend(t, a, 1), make(chan error)
 		go func() { closed <- a.Close() }()
-		list := []unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}}
-		for list[0].Revents == 0 {
-			if _, err := unix.Poll(list, -1); err != nil && err != unix.EINTR {
-				t.Fatal(err)
-			}
-		}
-		select {
-		case <-closed:
-			t.Error(kind, "was closed while its file was lent")
-		default:
-		}
-		a.Return()
-		if err := <-closed; err != nil {
-			t.Error(kind, err)
-		}
-		if _, ok := a.Lend(nil); ok {
-			t.Error(kind, "was lent though it is closed")
-		}
+		testnet.ClosedWhileLent(t, a, fds, closed)
 		if _, err := a.TryReadBatch(msgs); !errors.Is(err, net.ErrClosed) {
 			t.Error(kind, err)
 		}

@@ -188,16 +188,6 @@ func AddAddrs(tb testing.TB, name string, addrs []netip.Prefix) {
 	}
 }
 
-// Readable waits until the file fd can be read, and reports false if it cannot for ten seconds. The kernel may put off handing over what was sent.
-func Readable(fd int) bool {
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000)
-		if err != unix.EINTR {
-			return n > 0
-		}
-	}
-}
-
 // Gone waits until there is no interface of that name here. A TUN device goes with the last reference to its file, and one that is read by io_uring keeps some for a moment
 // longer than the descriptor.
 func Gone(tb testing.TB, name string) {

@@ -325,17 +325,6 @@ func closeWakes(t *testing.T, d Device) {
 	}
 }
 
-// awaitFiles waits until there is something to read, and reports false if nothing came for long.
-func awaitFiles(t *testing.T, q PolledDevice) bool {
-	t.Helper()
-	fds, ok := q.Lend(nil)
-	if !ok {
-		t.Fatal("it is closed")
-	}
-	defer q.Return()
-	return testnet.Readable(fds[0])
-}
-
 // A reader that leaves the waiting to others finds nothing, what there is, and the end of the device, of which Close tells who waits for the files.
 func TestTryReadPackets(t *testing.T) {
 	eachRing(t, func(t *testing.T, d Device) {
@@ -350,7 +339,7 @@ func TestTryReadPackets(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%d packets, %v", got, err)
 				}
-				if got == 0 && (n >= want || !awaitFiles(t, q)) {
+				if got == 0 && (n >= want || !testnet.Await(t, q, 2)) {
 					return n
 				}
 				if got == 0 {
@@ -383,30 +372,9 @@ func TestTryReadPackets(t *testing.T) {
 		if _, err := q.TryReadPackets([]Packet{{Buf: make([]byte, 9)}}); err == nil {
 			t.Error("a packet without room was read into")
 		}
-		fds, ok := q.Lend(nil)
-		if !ok || len(fds) != 2 {
-			t.Fatal(fds, ok)
-		}
-		closed := make(chan error)
+		fds, closed := testnet.Lend(t, q, 2), make(chan error)
 		go func() { closed <- d.Close() }()
-		list := []unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}, {Fd: int32(fds[1]), Events: unix.POLLIN}}
-		for list[1].Revents == 0 { // the kernel may have something of its own to say
-			if _, err := unix.Poll(list[1:], -1); err != nil && err != unix.EINTR {
-				t.Fatal(err)
-			}
-		}
-		select {
-		case <-closed:
-			t.Error("it was closed while its files were lent")
-		default:
-		}
-		q.Return()
-		if err := <-closed; err != nil {
-			t.Error(err)
-		}
-		if _, ok := q.Lend(nil); ok {
-			t.Error("what is closed was lent")
-		}
+		testnet.ClosedWhileLent(t, q, fds, closed)
 		if _, err := q.TryReadPackets(packets); Diagnose(err) != Closed {
 			t.Error(err)
 		}
